@@ -1,0 +1,1 @@
+"""The VetChat client for Python programs, on asyncio and trio."""

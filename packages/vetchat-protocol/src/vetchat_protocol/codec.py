@@ -1,0 +1,191 @@
+"""Text to frames and frames to text, per dialect; the only room that knows JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from .commands import Command
+from .errors import Code, Refusal, RemoteProtocolError
+from .events import Event
+from .fields import V1, Frame, v1_only_fields
+
+SUBPROTOCOL: Final = "vetchat.v1"
+
+
+class Dialect(StrEnum):
+    """Which wire a connection speaks: the seed's own, or the extension it negotiated."""
+
+    BASE = "base"
+    V1 = SUBPROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A frame whose outside is in order (S2.1); `params` is still as it came, None where there was none (R2.4)."""
+
+    event: str
+    sender_id: str | None
+    params: Mapping[str, object] | None
+    ref: str | None
+
+
+def read_envelope(received: str | bytes, dialect: Dialect) -> Envelope:
+    """Opens the envelope of what a peer sent.
+
+    Raises:
+        Refusal: `invalid_json` for anything that is not one JSON text, a binary frame included; `invalid_envelope` for
+            a frame that is not an object of the right keys, with the frame's `ref` if that could be read (R2.5, V2.1).
+    """
+    frame = _read_object(received)
+    ref = _read_ref(frame) if dialect is Dialect.V1 else None
+    event, sender_id, params = frame.get("event"), frame.get("sender_id"), frame.get("params")
+    if not isinstance(event, str):
+        raise Refusal(Code.INVALID_ENVELOPE, "The key event is required and must be a string.", ref=ref)
+    if not isinstance(sender_id, str) and "sender_id" in frame:
+        raise Refusal(Code.INVALID_ENVELOPE, "The key sender_id must be a string.", ref=ref)
+    if params is not None and not isinstance(params, dict):
+        raise Refusal(Code.INVALID_ENVELOPE, "The key params must be an object.", ref=ref)
+    sender_id = sender_id.lower() if isinstance(sender_id, str) else None
+    return Envelope(event, sender_id, cast("dict[str, object] | None", params), ref)
+
+
+def _read_object(received: str | bytes) -> dict[str, object]:
+    if isinstance(received, bytes):
+        raise Refusal(Code.INVALID_JSON, "Frames are text; a binary frame cannot be read.")
+    try:
+        frame: object = from_json(received, allow_inf_nan=False)
+    except ValueError:
+        raise Refusal(Code.INVALID_JSON, "The frame is not valid JSON.") from None
+    if not isinstance(frame, dict):
+        raise Refusal(
+            Code.INVALID_ENVELOPE, "The frame must be a JSON object with the keys sender_id, event and params."
+        )
+    return cast("dict[str, object]", frame)
+
+
+def _read_ref(frame: Mapping[str, object]) -> str | None:
+    ref = frame.get("ref")
+    if ref is None or (isinstance(ref, str) and 1 <= len(ref) <= 64 and "\0" not in ref):
+        return ref
+    raise Refusal(Code.INVALID_ENVELOPE, "The key ref must be a string of 1 to 64 characters.")
+
+
+_COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Command)
+_EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+
+
+def _params_model(command: type[Frame]) -> type[Frame]:
+    model = command.model_fields["params"].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, Frame)
+    return model
+
+
+COMMANDS: Final[Mapping[str, type[Frame]]] = {
+    cast("str", command.model_fields["event"].default): command for command in get_args(get_args(Command)[0])
+}
+"""The command classes by their event."""
+
+EVENTS: Final[Mapping[str, type[Frame]]] = {
+    cast("str", event.model_fields["event"].default): event for event in get_args(get_args(Event)[0])
+}
+"""The event classes by their name."""
+
+_UNKNOWN_ON_BASE: Final = {event: v1_only_fields(_params_model(command)) for event, command in COMMANDS.items()}
+
+
+def read_command(envelope: Envelope, dialect: Dialect) -> Command:
+    """Reads the params of an envelope whose event is known.
+
+    Raises:
+        Refusal: `invalid_params`, in a sentence that names the parameter and never repeats its value (R6.2).
+    """
+    frame: dict[str, object] = {"event": envelope.event, "sender_id": envelope.sender_id, "ref": envelope.ref}
+    if envelope.params is not None:
+        unknown = _UNKNOWN_ON_BASE[envelope.event] if dialect is Dialect.BASE else frozenset[str]()
+        known = envelope.params.keys() - unknown
+        frame["params"] = (
+            envelope.params if len(known) == len(envelope.params) else {key: envelope.params[key] for key in known}
+        )
+    try:
+        return _COMMAND.validate_python(frame)
+    except ValidationError as error:
+        raise Refusal(Code.INVALID_PARAMS, _sentence(error.errors(include_url=False)[0]), ref=envelope.ref) from None
+
+
+_DEMANDS: Final = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be an array",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "int_parsing_size": "is too large",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "literal_error": "must be {expected}",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """A validation error as one plain sentence: where, and what is allowed there."""
+    place = ".".join(str(part) for part in error["loc"] if part not in COMMANDS) or "params"
+    demand = _DEMANDS.get(error["type"], error["msg"])
+    return f"{place} {demand.format(**error.get('ctx', {}))}."
+
+
+def read_event(text: str) -> Event:
+    """Reads what a server sent; keys that only `vetchat.v1` has are None where the base wire left them out.
+
+    Raises:
+        RemoteProtocolError: it is not an event of the protocol.
+    """
+    try:
+        return _EVENT.validate_python(from_json(text, allow_inf_nan=False), strict=False)
+    except ValueError:
+        raise RemoteProtocolError("The server sent something that is not an event of this protocol.") from None
+
+
+def write_event(event: Event, dialect: Dialect) -> str:
+    """The event as the text of one frame: on the base wire exactly the seed's keys, in its order (S2.2)."""
+    return event.model_dump_json(exclude=_NOT_ON_BASE[type(event)] if dialect is Dialect.BASE else None)
+
+
+def write_command(command: Command) -> str:
+    """The command as the text of one frame; what is None is left out."""
+    frame = command.model_dump(exclude_none=True)
+    return to_json({key: frame[key] for key in ("sender_id", "event", "params", "ref") if key in frame}).decode()
+
+
+def _not_on_base(model: type[Frame]) -> dict[str, Any]:
+    """What to leave out when a model is written to the base wire, nested models included."""
+    excluded: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        inner = _nested(field)
+        if V1 in field.metadata:
+            excluded[name] = True
+        elif inner is not None and (nested := _not_on_base(inner[0])):
+            excluded[name] = {"__all__": nested} if inner[1] else nested
+    return excluded
+
+
+def _nested(field: FieldInfo) -> tuple[type[Frame], bool] | None:
+    """The frame inside a field, and whether it stands in an array there."""
+    for candidate, repeated in ((field.annotation, False), *((part, True) for part in get_args(field.annotation))):
+        if isinstance(candidate, type) and issubclass(candidate, Frame):
+            return candidate, repeated
+    return None
+
+
+_NOT_ON_BASE: Final = {event: _not_on_base(event) for event in EVENTS.values()}

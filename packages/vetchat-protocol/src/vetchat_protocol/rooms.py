@@ -1,0 +1,122 @@
+"""Who is subscribed where, and who is there: a pure state machine over connections, users and conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .codec import Dialect
+from .models import Role, User
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One connection in the rooms; `live` ones are sent what happens, the others still read the log (V3.3).
+
+    `position` is the last durable offset sent on the connection (V5.1).
+    """
+
+    connection: str
+    user: User
+    dialect: Dialect
+    live: bool
+    position: int = 0
+    subscriptions: set[str] = field(default_factory=set[str])
+
+
+@dataclass(slots=True)
+class Room:
+    """The subscribed seats of one conversation, by user, and the users whose presence the others know of (R5.5)."""
+
+    seats: dict[str, list[Seat]] = field(default_factory=dict[str, list[Seat]])
+    present: set[str] = field(default_factory=set[str])
+
+
+class Rooms:
+    """All seats and subscriptions; what has become empty is gone (S5.8)."""
+
+    def __init__(self) -> None:
+        self._seats: dict[str, Seat] = {}
+        self._users: dict[tuple[str, Role], list[Seat]] = {}
+        self._rooms: dict[str, Room] = {}
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all is left in memory (S5.8)."""
+        return not (self._seats or self._users or self._rooms)
+
+    def enter(self, seat: Seat) -> None:
+        """Seats a connection, subscribed to nothing yet."""
+        self._seats[seat.connection] = seat
+        self._users.setdefault((seat.user.id, seat.user.role), []).append(seat)
+
+    def leave(self, connection: str) -> None:
+        """Takes a connection's seat away; its subscriptions must have ended before. Unknown ones are gone already."""
+        seat = self._seats.pop(connection, None)
+        if seat is None:
+            return
+        assert not seat.subscriptions
+        seats = self._users[seat.user.id, seat.user.role]
+        seats.remove(seat)
+        if not seats:
+            del self._users[seat.user.id, seat.user.role]
+
+    def seat(self, connection: str) -> Seat | None:
+        """The connection's seat, None once it is gone."""
+        return self._seats.get(connection)
+
+    def seats_of(self, user_id: str, role: Role) -> tuple[Seat, ...]:
+        """Every connection of a user in a role, in the order they came."""
+        return tuple(self._users.get((user_id, role), ()))
+
+    def subscribe(self, seat: Seat, conversation_id: str) -> bool:
+        """Subscribes silently; whether that is new (R4.23)."""
+        if conversation_id in seat.subscriptions:
+            return False
+        seat.subscriptions.add(conversation_id)
+        room = self._rooms.setdefault(conversation_id, Room())
+        room.seats.setdefault(seat.user.id, []).append(seat)
+        return True
+
+    def appear(self, seat: Seat, conversation_id: str) -> bool:
+        """Makes the subscribed seat's user present; whether the others do not know yet (R5.5)."""
+        present = self._rooms[conversation_id].present
+        if seat.user.id in present:
+            return False
+        present.add(seat.user.id)
+        return True
+
+    def unsubscribe(self, seat: Seat, conversation_id: str) -> bool:
+        """Ends a subscription; whether a user whom the others know of has thereby left (R4.24, R5.5)."""
+        if conversation_id not in seat.subscriptions:
+            return False
+        seat.subscriptions.remove(conversation_id)
+        room = self._rooms[conversation_id]
+        seats = room.seats[seat.user.id]
+        seats.remove(seat)
+        if seats:
+            return False
+        del room.seats[seat.user.id]
+        was_present = seat.user.id in room.present
+        room.present.discard(seat.user.id)
+        if not room.seats:
+            del self._rooms[conversation_id]
+        return was_present
+
+    def subscribed(self, conversation_id: str, *, less: str | None = None) -> Iterator[Seat]:
+        """The conversation's subscribed seats, less every one of one user (R5.6)."""
+        room = self._rooms.get(conversation_id)
+        if room is not None:
+            for user_id, seats in room.seats.items():
+                if user_id != less:
+                    yield from seats
+
+    def others(self, conversation_id: str, user_id: str) -> tuple[User, ...]:
+        """Who else is present, for `presence_state` (V4.3)."""
+        room = self._rooms.get(conversation_id)
+        if room is None:
+            return ()
+        return tuple(room.seats[other][0].user for other in room.seats if other in room.present and other != user_id)

@@ -1,0 +1,143 @@
+"""What uvicorn lacks: aborting peers that are stuck, dropping slow handshakes, draining before it closes sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from vetchat_protocol.codec import SUBPROTOCOL
+from vetchat_protocol.errors import NO_PONG
+
+CLOSE_TIMEOUT = 2.0
+"""How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
+
+HANDSHAKE_TIMEOUT = 10.0
+"""How long a new connection may take to send its request, in seconds (R2.7)."""
+
+FORCE_AFTER = 1.0
+"""A second signal counts only when it comes at least this many seconds after the first."""
+
+
+class HttpProtocol(H11Protocol):
+    """Drops whoever connects and does not send a whole request in time (R2.7)."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self._handshake = self.loop.call_later(HANDSHAKE_TIMEOUT, self._drop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._handshake.cancel()
+        super().connection_lost(exc)
+
+    def _drop(self) -> None:
+        if self.scope is None:  # pyright: ignore[reportUnnecessaryComparison]
+            self.transport.abort()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
+
+    async def send(self, message: Any) -> None:
+        """Sends an ASGI message; a close does not wait for room in the socket's buffer, which a stuck peer denies."""
+        closing = message["type"] == "websocket.close"
+        if closing:
+            self.writable.set()
+        await super().send(message)
+        if closing and self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """No pong came: says so with the code of the dialect (V5.2), and aborts if even that cannot be written."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        code = NO_PONG.code if self.conn.subprotocol == SUBPROTOCOL else NO_PONG.base_code
+        self.conn.fail(code, NO_PONG.reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """Drains before it closes; a second signal, at least a second after the first, ends it at once."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._signalled: float | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self.finished = asyncio.Event()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until a signal comes; `finished` is set when everything is closed, also after a failure."""
+        try:
+            await super().serve(sockets)
+        finally:
+            self.finished.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Takes SIGTERM and SIGINT."""
+        now = time.monotonic()
+        if self._signalled is None:
+            self._signalled = now
+        elif now - self._signalled >= FORCE_AFTER:
+            self.force_exit = True
+            if self._draining is not None:
+                self._draining.get_loop().call_soon_threadsafe(self._draining.cancel)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drains (V5.4), then lets uvicorn close what is left. The signal has done its work and is not raised again."""
+        self._draining = asyncio.create_task(self._finish())
+        await asyncio.wait([self._draining])
+        await super().shutdown(sockets)
+        self._captured_signals.clear()
+
+    async def _finish(self) -> None:
+        """Drains, then reads on until each peer has said goodbye or was aborted."""
+        await self._drain()
+        async with asyncio.timeout(CLOSE_TIMEOUT + 0.5):
+            # uvicorn tells nobody when a protocol is gone
+            while any(isinstance(one, WebSocketProtocol) for one in self.server_state.connections):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+class WithoutInvalidUtf8(logging.Filter):
+    """uvicorn logs a traceback for invalid UTF-8, which is the client's fault and answered by 1007 (R2.5)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Invalid UTF-8" not in record.getMessage()
+
+
+def configure(app: Any, *, frame_bytes: int, heartbeat_interval: int) -> uvicorn.Config:
+    """How uvicorn serves VetChat; `heartbeat_interval` is in ms (V5.1).
+
+    Its own logs carry query strings and with them tokens (R1.5), so only its warnings are kept.
+    """
+    logging.getLogger("uvicorn.error").addFilter(WithoutInvalidUtf8())
+    return uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=frame_bytes,
+        ws_ping_interval=heartbeat_interval / 1_000,
+        ws_ping_timeout=heartbeat_interval / 1_000,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )

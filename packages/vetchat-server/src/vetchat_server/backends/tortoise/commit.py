@@ -1,0 +1,235 @@
+"""One group commit: reads what it needs to know, numbers everything in memory, writes each table once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from vetchat_protocol.models import Conversation, Message, Role
+from vetchat_protocol.records import (
+    ConversationDraft,
+    ConversationStarted,
+    MessageDraft,
+    MessageStored,
+    Outcome,
+    ReadDraft,
+    ReadMoved,
+    Record,
+    RoleDraft,
+    Stamped,
+    Unchanged,
+    retried,
+)
+
+from . import rows, sql
+from .database import Client
+from .models import Kind
+from .sql import Grammar, Row
+
+
+@dataclass(slots=True)
+class Reader:
+    """How far one participant has read, and how much it wrote: in the database, and as the batch goes on."""
+
+    stored_read_seq: int
+    stored_sent_at_read: int
+    read_seq: int
+    sent: int
+    sent_at_read: int
+    new_seqs: list[int] = field(default_factory=list[int])
+
+    def wrote(self, seq: int) -> None:
+        """One's own message moves the read position only if nothing before it is unread (V4.2)."""
+        self.sent += 1
+        self.new_seqs.append(seq)
+        if self.read_seq == seq - 1:
+            self.read_seq = seq
+            self.sent_at_read = self.sent
+
+
+@dataclass(slots=True)
+class Thread:
+    """A conversation that the batch touches."""
+
+    last_seq: int
+    updated_at: int
+    last_offset: int | None = None
+    changed_offset: int = 0
+    readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
+
+
+class Batch:
+    """The entries of one commit, inside its transaction."""
+
+    def __init__(self, transaction: Client, grammar: Grammar) -> None:
+        self._transaction = transaction
+        self._grammar = grammar
+        self._position = 0
+        self._threads: dict[str, Thread] = {}
+        self._keys: dict[tuple[str, Kind, str], MessageStored | ConversationStarted] = {}
+        self._entries: list[list[object]] = []
+        self._conversations: list[list[object]] = []
+        self._participants: list[list[object]] = []
+        self._roles: list[list[object]] = []
+
+    async def store(self, entries: Sequence[Stamped]) -> list[Outcome]:
+        """Stores all entries; the transaction's first statement is a write, and its lock is the order (V3.2)."""
+        head = await self._query(sql.LOCK_HEAD)
+        start = self._position = rows.number(head[0], "position")
+        await self._load(entries)
+        outcomes = [await self._add(entry) for entry in entries]
+        if self._position != start:
+            await self._query(sql.MOVE_HEAD, self._position)
+        await self._write()
+        return outcomes
+
+    async def _load(self, entries: Sequence[Stamped]) -> None:
+        """How the conversations of all messages and read positions stand, in two queries."""
+        touched = {
+            entry.draft.conversation_id for entry in entries if isinstance(entry.draft, MessageDraft | ReadDraft)
+        }
+        if not touched:
+            return
+        ids = self._grammar.array(touched)
+        for row in await self._query(sql.COMMIT_CONVERSATIONS, ids):
+            thread = Thread(rows.number(row, "last_seq"), rows.number(row, "updated_at"))
+            self._threads[rows.uuid(row, "id")] = thread
+        for row in await self._query(sql.COMMIT_READERS, ids):
+            read_seq, sent_at_read = rows.number(row, "read_seq"), rows.number(row, "sent_at_read")
+            reader = Reader(read_seq, sent_at_read, read_seq, rows.number(row, "sent"), sent_at_read)
+            self._threads[rows.uuid(row, "conversation_id")].readers[rows.uuid(row, "user_id")] = reader
+
+    async def _add(self, entry: Stamped) -> Outcome:
+        match entry.draft:
+            case MessageDraft():
+                return self._add_message(entry.draft, entry)
+            case ConversationDraft():
+                return self._add_conversation(entry.draft, entry)
+            case ReadDraft():
+                return await self._add_read(entry.draft, entry)
+            case RoleDraft(user_id, role):
+                self._roles.append([user_id, role.value])
+                return Unchanged()
+
+    def _add_message(self, draft: MessageDraft, entry: Stamped) -> Outcome:
+        earlier = self._earlier(draft.sender_id, Kind.MESSAGE, draft.client_message_id)
+        if earlier is not None:
+            return retried(draft, earlier)
+        thread = self._threads[draft.conversation_id]
+        thread.last_seq += 1
+        thread.updated_at = max(thread.updated_at, entry.at)
+        message = Message(
+            entry.id, draft.conversation_id, draft.sender_id, draft.content, thread.updated_at, thread.last_seq
+        )
+        record = MessageStored(self._next(), message)
+        thread.last_offset = thread.changed_offset = record.offset
+        thread.readers[draft.sender_id].wrote(message.seq)
+        self._log(
+            record,
+            Kind.MESSAGE,
+            draft.sender_id,
+            message.timestamp,
+            message_id=entry.id,
+            seq=message.seq,
+            content=draft.content,
+            key=draft.client_message_id,
+        )
+        self._remember(draft.sender_id, Kind.MESSAGE, draft.client_message_id, record)
+        return record
+
+    def _add_conversation(self, draft: ConversationDraft, entry: Stamped) -> Outcome:
+        earlier = self._earlier(draft.client, Kind.START, draft.client_conversation_id)
+        if earlier is not None:
+            return retried(draft, earlier)
+        offset = self._next()
+        conversation = Conversation(
+            entry.id, draft.client, draft.providers, draft.pet, entry.at, entry.at, last_offset=offset
+        )
+        record = ConversationStarted(offset, conversation)
+        self._conversations.append([entry.id, draft.client, draft.pet, entry.at, offset])
+        self._participants.append([entry.id, draft.client, Role.CLIENT.value, 0, offset])
+        for place, provider in enumerate(draft.providers):
+            self._participants.append([entry.id, provider, Role.PROVIDER.value, place, offset])
+        self._log(record, Kind.START, draft.client, entry.at, key=draft.client_conversation_id)
+        self._remember(draft.client, Kind.START, draft.client_conversation_id, record)
+        return record
+
+    async def _add_read(self, draft: ReadDraft, entry: Stamped) -> Outcome:
+        thread = self._threads[draft.conversation_id]
+        reader = thread.readers[draft.user_id]
+        if draft.seq <= reader.read_seq:
+            return Unchanged()
+        reader.sent_at_read = await self._sent_upto(draft, thread, reader)
+        reader.read_seq = draft.seq
+        record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
+        thread.changed_offset = record.offset
+        self._log(record, Kind.READ, draft.user_id, entry.at, read_seq=draft.seq)
+        return record
+
+    async def _sent_upto(self, draft: ReadDraft, thread: Thread, reader: Reader) -> int:
+        """How many messages of the reader's own have a `seq` up to the new position."""
+        if draft.seq == thread.last_seq:
+            return reader.sent
+        values = (draft.conversation_id, draft.user_id, reader.stored_read_seq, draft.seq)
+        found = await self._query(sql.COUNT_SENT, *values)
+        new = sum(seq <= draft.seq for seq in reader.new_seqs)
+        return reader.stored_sent_at_read + rows.number(found[0], "sent") + new
+
+    def _next(self) -> int:
+        self._position += 1
+        return self._position
+
+    def _earlier(self, user_id: str, kind: Kind, key: str | None) -> MessageStored | ConversationStarted | None:
+        """What this batch stored under the same client-chosen id, if anything (V2.2)."""
+        return None if key is None else self._keys.get((user_id, kind, key))
+
+    def _remember(self, user_id: str, kind: Kind, key: str | None, record: MessageStored | ConversationStarted) -> None:
+        if key is not None:
+            self._keys[user_id, kind, key] = record
+
+    def _log(
+        self,
+        record: Record,
+        kind: Kind,
+        user_id: str,
+        at: int,
+        *,
+        message_id: str | None = None,
+        seq: int | None = None,
+        content: str | None = None,
+        read_seq: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        head = [record.offset, kind.value, record.conversation_id, user_id, at]
+        self._entries.append([*head, message_id, seq, content, read_seq, key])
+
+    async def _write(self) -> None:
+        """Each table once; one UPDATE for each conversation and each of its participants, however many messages."""
+        changed = [(name, thread) for name, thread in self._threads.items() if thread.changed_offset]
+        await self._many(sql.INSERT_CONVERSATION, self._conversations)
+        await self._many(sql.INSERT_PARTICIPANT, self._participants)
+        await self._many(sql.INSERT_ENTRY, self._entries)
+        await self._many(
+            sql.UPDATE_CONVERSATION,
+            [
+                [name, thread.last_seq, thread.updated_at, thread.last_offset]
+                for name, thread in changed
+                if thread.last_offset is not None
+            ],
+        )
+        await self._many(
+            sql.UPDATE_READER,
+            [
+                [name, user_id, reader.read_seq, reader.sent, reader.sent_at_read, thread.changed_offset]
+                for name, thread in changed
+                for user_id, reader in thread.readers.items()
+            ],
+        )
+        await self._many(sql.INSERT_ROLE, self._roles)
+
+    async def _query(self, statement: str, *values: object) -> list[Row]:
+        return await self._transaction.execute_query_dict(self._grammar(statement), list(values))
+
+    async def _many(self, statement: str, values: list[list[object]]) -> None:
+        if values:
+            await self._transaction.execute_many(self._grammar(statement), values)

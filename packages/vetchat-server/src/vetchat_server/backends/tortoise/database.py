@@ -1,0 +1,149 @@
+"""Connections to one database: from its URL to Tortoise's clients, and the lock that keeps a second server away."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from filelock import FileLock, Timeout
+
+from ...ports import StoreInUse
+from .sql import POSTGRES, SQLITE, Grammar, Row
+
+APP = "vetchat"
+WRITER, READER = "writer", "reader"
+LOCK_SPACE = zlib.crc32(b"vetchat") & 0x7FFFFFFF
+
+IN_USE = "Another VetChat server is using this database, and only one may. Stop it first, or choose another database."
+
+
+class Client(Protocol):
+    """What we use of Tortoise's database clients."""
+
+    async def execute_query_dict(self, query: str, values: list[object] | None = None) -> list[Row]: ...
+
+    async def execute_many(self, query: str, values: list[list[object]]) -> None: ...
+
+    def acquire_connection(self) -> AbstractAsyncContextManager[Any]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database URL, taken apart: `sqlite:///absolute/path`, or `postgres://user:password@host:port/name?schema=…`."""
+
+    grammar: Grammar
+    path: Path | None = None
+    credentials: dict[str, Any] | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Database:
+        """Takes a URL apart.
+
+        Raises:
+            ValueError: in one sentence, what is wrong with it; the password is not repeated.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "sqlite":
+            path = Path(unquote(parts.path))
+            if parts.netloc or not path.is_absolute() or path.name == "":
+                raise ValueError("A SQLite database is named like sqlite:///absolute/path, with three slashes.")
+            return cls(SQLITE, path=path)
+        if parts.scheme in ("postgres", "postgresql"):
+            return cls(POSTGRES, credentials=_credentials(url))
+        raise ValueError("A database URL begins with sqlite:/// or postgres://.")
+
+    def config(self) -> dict[str, Any]:
+        """Tortoise's configuration: one connection that writes, alone, and others that read beside it."""
+        engine = "tortoise.backends.asyncpg" if self.path is None else "tortoise.backends.sqlite"
+        return {
+            "connections": {
+                WRITER: {"engine": engine, "credentials": self._writer()},
+                READER: {"engine": engine, "credentials": self._reader()},
+            },
+            "apps": {APP: self.app()},
+        }
+
+    @staticmethod
+    def app() -> dict[str, Any]:
+        """The tables and their migrations."""
+        package = __name__.rpartition(".")[0]
+        return {
+            "models": [f"{package}.models"],
+            "migrations": f"{package}.migrations",
+            "default_connection": WRITER,
+        }
+
+    def _writer(self) -> dict[str, Any]:
+        if self.path is not None:
+            return {"file_path": str(self.path), "synchronous": "FULL", "busy_timeout": 5_000}
+        fenced = {"init": self._take, "reset": _keep, "max_inactive_connection_lifetime": 0}
+        return {**(self.credentials or {}), "minsize": 1, "maxsize": 1, **fenced}
+
+    def _reader(self) -> dict[str, Any]:
+        if self.path is not None:
+            return {"file_path": str(self.path), "busy_timeout": 5_000, "query_only": "ON"}
+        return {**(self.credentials or {}), "minsize": 1, "maxsize": 4}
+
+    async def _take(self, connection: Any) -> None:
+        """Every connection that may write first takes the lock, so that one that lost it can never write (fencing)."""
+        schema = (self.credentials or {}).get("schema") or "public"
+        key = zlib.crc32(schema.encode()) & 0x7FFFFFFF
+        for _ in range(20):  # a server that was killed holds it until PostgreSQL notices
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, key):
+                return
+            await connection.execute("SELECT pg_sleep(0.1)")
+        raise StoreInUse(IN_USE)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Keeps other servers away from a SQLite file as long as the context lasts; PostgreSQL keeps its own lock.
+
+        Raises:
+            StoreInUse: somebody holds it.
+            OSError: the folder or the file cannot be made.
+        """
+        if self.path is None:
+            yield
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        lock = FileLock(f"{self.path}.lock", mode=0o600)
+        try:
+            lock.acquire(timeout=2)
+        except Timeout:
+            raise StoreInUse(IN_USE) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+async def _keep(_connection: Any) -> None:
+    """What runs when the writing connection goes back to its pool: nothing, for a reset would give up its lock."""
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    name = unquote(parts.path.lstrip("/"))
+    if not parts.hostname or not name:
+        raise ValueError("A PostgreSQL database is named like postgres://user@host:port/name.")
+    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    if options.keys() - {"schema"}:
+        raise ValueError("A PostgreSQL database URL takes one option: ?schema=name.")
+    return {
+        "host": parts.hostname,
+        "port": parts.port or 5432,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password) if parts.password else None,
+        "database": name,
+        "schema": options.get("schema"),
+        "application_name": "vetchat",
+    }

@@ -1,0 +1,144 @@
+from uuid import uuid4
+
+from tortoise import fields, migrations
+from tortoise.fields.base import OnDelete
+from tortoise.indexes import Index
+from tortoise.migrations import operations as ops
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    operations = [
+        ops.CreateModel(
+            name="Conversation",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ("client", fields.UUIDField()),
+                ("pet", fields.UUIDField()),
+                ("created_at", fields.BigIntField()),
+                ("updated_at", fields.BigIntField()),
+                ("last_seq", fields.BigIntField()),
+                ("last_offset", fields.BigIntField()),
+            ],
+            options={
+                "table": "conversations",
+                "app": "vetchat",
+                "pk_attr": "id",
+                "table_description": "A conversation as it stands. `last_offset` is the position of its start or of its latest message.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="LogEntry",
+            fields=[
+                ("position", fields.BigIntField(primary_key=True, generated=False, unique=True, db_index=True)),
+                ("kind", fields.SmallIntField()),
+                (
+                    "conversation",
+                    fields.ForeignKeyField(
+                        "vetchat.Conversation",
+                        source_field="conversation_id",
+                        db_constraint=True,
+                        to_field="id",
+                        related_name="entries",
+                        on_delete=OnDelete.RESTRICT,
+                    ),
+                ),
+                ("user_id", fields.UUIDField()),
+                ("at", fields.BigIntField()),
+                ("message_id", fields.UUIDField(null=True)),
+                ("seq", fields.BigIntField(null=True)),
+                ("content", fields.TextField(null=True, unique=False)),
+                ("read_seq", fields.BigIntField(null=True)),
+                ("key", fields.CharField(null=True, max_length=64)),
+            ],
+            options={
+                "table": "log",
+                "app": "vetchat",
+                "unique_together": (("conversation", "seq"), ("user_id", "kind", "key")),
+                "indexes": [Index(fields=["conversation_id", "position"])],
+                "pk_attr": "position",
+                "table_description": "Something durable that happened. `key` is the name that its client chose for it (V2.2).",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="LogHead",
+            fields=[
+                ("id", fields.SmallIntField(primary_key=True, generated=False, unique=True, db_index=True)),
+                ("epoch", fields.CharField(max_length=36)),
+                ("position", fields.BigIntField()),
+            ],
+            options={
+                "table": "log_head",
+                "app": "vetchat",
+                "pk_attr": "id",
+                "table_description": "One row with the name of the log and the position of its latest entry. Its lock is the order of all appends.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="Participant",
+            fields=[
+                ("id", fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                (
+                    "conversation",
+                    fields.ForeignKeyField(
+                        "vetchat.Conversation",
+                        source_field="conversation_id",
+                        db_constraint=True,
+                        to_field="id",
+                        related_name="participants",
+                        on_delete=OnDelete.RESTRICT,
+                    ),
+                ),
+                ("user_id", fields.UUIDField()),
+                ("role", fields.CharField(max_length=8)),
+                ("place", fields.SmallIntField()),
+                ("read_seq", fields.BigIntField()),
+                ("sent", fields.BigIntField()),
+                ("sent_at_read", fields.BigIntField()),
+                ("changed_offset", fields.BigIntField()),
+            ],
+            options={
+                "table": "participants",
+                "app": "vetchat",
+                "unique_together": (("conversation", "user_id"),),
+                "indexes": [Index(fields=["user_id", "role", "changed_offset"])],
+                "pk_attr": "id",
+                "table_description": "Who takes part, in which role and how far they have read.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="Revocation",
+            fields=[
+                ("user_id", fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ("revoked_at", fields.BigIntField()),
+            ],
+            options={
+                "table": "revocations",
+                "app": "vetchat",
+                "pk_attr": "user_id",
+                "table_description": "That what was issued to a user up to a moment is void (V1.6).",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="SeenRole",
+            fields=[
+                ("id", fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ("user_id", fields.UUIDField()),
+                ("role", fields.CharField(max_length=8)),
+            ],
+            options={
+                "table": "seen_roles",
+                "app": "vetchat",
+                "unique_together": (("user_id", "role"),),
+                "pk_attr": "id",
+                "table_description": "That an id has connected in a role (R4.13).",
+            },
+            bases=["Model"],
+        ),
+    ]

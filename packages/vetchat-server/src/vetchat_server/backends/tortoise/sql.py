@@ -1,0 +1,143 @@
+"""The statements, written once with numbered parameters, and the little in which the two databases differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic_core import to_json
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """One database's way to number parameters, to look for any of several ids, and to list the providers in order."""
+
+    mark: str
+    any_of: str
+    providers: str
+    arrays: bool
+
+    def __call__(self, statement: str) -> str:
+        """A statement of this module in this database's words."""
+        filled = statement.replace("ANY_OF", self.any_of).replace("PROVIDERS", self.providers)
+        return filled if self.mark == "?" else filled.replace("?", self.mark)
+
+    def array(self, ids: Iterable[str]) -> object:
+        """Several ids as one parameter."""
+        return list(ids) if self.arrays else to_json(list(ids)).decode()
+
+
+SQLITE: Final = Grammar(
+    mark="?",
+    any_of="IN (SELECT value FROM json_each(?1))",
+    providers=(
+        "(SELECT group_concat(user_id) FROM (SELECT user_id FROM participants"
+        " WHERE conversation_id = c.id AND role = 'provider' ORDER BY place))"
+    ),
+    arrays=False,
+)
+
+POSTGRES: Final = Grammar(
+    mark="$",
+    any_of="= ANY(?1::uuid[])",
+    providers=(
+        "(SELECT string_agg(user_id::text, ',' ORDER BY place) FROM participants"
+        " WHERE conversation_id = c.id AND role = 'provider')"
+    ),
+    arrays=True,
+)
+
+# -- the log's head ---------------------------------------------------------------------------------------------------
+
+HEAD = "SELECT epoch, position FROM log_head WHERE id = 1"
+BEGIN_LOG = "INSERT INTO log_head (id, epoch, position) VALUES (1, ?1, 0)"
+LOCK_HEAD = "UPDATE log_head SET position = position WHERE id = 1 RETURNING position"
+MOVE_HEAD = "UPDATE log_head SET position = ?1 WHERE id = 1"
+
+# -- commit -----------------------------------------------------------------------------------------------------------
+
+COMMIT_CONVERSATIONS = "SELECT id, last_seq, updated_at FROM conversations WHERE id ANY_OF"
+COMMIT_READERS = (
+    "SELECT conversation_id, user_id, read_seq, sent, sent_at_read FROM participants WHERE conversation_id ANY_OF"
+)
+COUNT_SENT = "SELECT COUNT(*) AS sent FROM log WHERE conversation_id = ?1 AND user_id = ?2 AND seq > ?3 AND seq <= ?4"
+INSERT_CONVERSATION = (
+    "INSERT INTO conversations (id, client, pet, created_at, updated_at, last_seq, last_offset)"
+    " VALUES (?1, ?2, ?3, ?4, ?4, 0, ?5)"
+)
+INSERT_PARTICIPANT = (
+    "INSERT INTO participants"
+    " (conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_offset)"
+    " VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5)"
+)
+INSERT_ENTRY = (
+    "INSERT INTO log"
+    " (position, kind, conversation_id, user_id, at, message_id, seq, content, read_seq, key)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+)
+UPDATE_CONVERSATION = "UPDATE conversations SET last_seq = ?2, updated_at = ?3, last_offset = ?4 WHERE id = ?1"
+UPDATE_READER = (
+    "UPDATE participants SET read_seq = ?3, sent = ?4, sent_at_read = ?5, changed_offset = ?6"
+    " WHERE conversation_id = ?1 AND user_id = ?2"
+)
+INSERT_ROLE = "INSERT INTO seen_roles (user_id, role) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+
+# -- conversations ----------------------------------------------------------------------------------------------------
+
+PARTICIPATES = "SELECT 1 AS found FROM participants WHERE conversation_id = ?1 AND user_id = ?2 AND role = ?3"
+MEMBERSHIPS = "SELECT conversation_id FROM participants WHERE user_id = ?1 AND role = ?2"
+
+_CONVERSATION = (
+    "c.id, c.client, c.pet, c.created_at, c.updated_at, c.last_seq, c.last_offset,"
+    " m.content AS last_message, PROVIDERS AS providers"
+)
+_LAST = "LEFT JOIN log m ON m.conversation_id = c.id AND m.seq = c.last_seq"
+_LISTED = (
+    f"SELECT {_CONVERSATION}, p.read_seq, (c.last_seq - p.read_seq) - (p.sent - p.sent_at_read) AS unread_count"
+    f" FROM participants p JOIN conversations c ON c.id = p.conversation_id {_LAST}"
+    " WHERE p.user_id = ?1 AND p.role = ?2"
+)
+LOAD = f"SELECT {_CONVERSATION} FROM conversations c {_LAST} WHERE c.id = ?1"
+LIST = f"{_LISTED} ORDER BY c.updated_at DESC, c.id"
+LIST_PAGE = f"{_LISTED} AND c.last_offset < ?3 ORDER BY c.last_offset DESC LIMIT ?4"
+
+# -- messages and the log ---------------------------------------------------------------------------------------------
+
+READ_MESSAGES = (
+    "SELECT message_id, conversation_id, user_id, content, at, seq FROM log"
+    " WHERE conversation_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC"
+)
+_ENTRY = (
+    "l.position, l.kind, l.conversation_id, l.user_id, l.at, l.message_id, l.seq, l.content, l.read_seq,"
+    " c.pet, CASE WHEN l.kind = 1 THEN PROVIDERS END AS providers"
+)
+ENTRIES_AFTER = (
+    f"SELECT {_ENTRY} FROM log l JOIN conversations c ON c.id = l.conversation_id"
+    " WHERE l.position > ?1 ORDER BY l.position"
+)
+ENTRY_BY_KEY = (
+    f"SELECT {_ENTRY} FROM log l JOIN conversations c ON c.id = l.conversation_id"
+    " WHERE l.user_id = ?1 AND l.kind = ?2 AND l.key = ?3"
+)
+_MISSED = (
+    " FROM participants p JOIN log l ON l.conversation_id = p.conversation_id{join}"
+    " WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_offset > ?3 AND l.position > {after}"
+)
+MISSED = f"SELECT COUNT(*) AS missed FROM (SELECT 1{_MISSED.format(join='', after='?3')} LIMIT ?4) AS found"
+READ_LOG = (
+    f"SELECT {_ENTRY}{_MISSED.format(join=' JOIN conversations c ON c.id = l.conversation_id', after='?4')}"
+    " AND l.position <= ?5 ORDER BY l.position LIMIT ?6"
+)
+
+# -- users ------------------------------------------------------------------------------------------------------------
+
+ROLES = "SELECT user_id, role FROM seen_roles WHERE user_id ANY_OF"
+REVOKE = (
+    "INSERT INTO revocations (user_id, revoked_at) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE"
+    " SET revoked_at = CASE WHEN revocations.revoked_at > excluded.revoked_at"
+    " THEN revocations.revoked_at ELSE excluded.revoked_at END"
+)
+REVOCATIONS = "SELECT user_id, revoked_at FROM revocations"

@@ -1,0 +1,290 @@
+"""The driver of one connection: socket → stories → operations → outbox → socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, TypeVar
+
+import anyio
+import structlog
+from vetchat_protocol import operations as ask
+from vetchat_protocol.codec import Dialect, write_event
+from vetchat_protocol.delivery import Origin
+from vetchat_protocol.errors import (
+    RESTARTING,
+    TOO_MANY_REFUSED,
+    TOO_SLOW,
+    UNREADABLE,
+    CloseCode,
+    Closing,
+    Code,
+    Refusal,
+)
+from vetchat_protocol.events import Error, Reconnect, ReconnectParams, TokenExpiring
+from vetchat_protocol.operations import Identity
+from vetchat_protocol.server import Response, Story, connect, respond
+from vetchat_protocol.session import Session
+
+from .answers import answer_from_store
+from .limits import Bucket
+from .outbox import Outbox
+from .ports import Credentials
+from .services import Services
+
+logger = structlog.stdlib.get_logger(__name__)
+T = TypeVar("T")
+
+FINISH = 5.0
+"""How long a connection that ends may take to finish its command and write what waits, in seconds (V5.4)."""
+
+
+class Disconnected(Exception):
+    """The peer is gone."""
+
+
+class Socket(Protocol):
+    """An accepted WebSocket."""
+
+    async def receive(self) -> str | bytes:
+        """The next message; raises `Disconnected`."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Sends a text frame, waiting for the peer to read; raises `Disconnected`."""
+        ...
+
+
+class Connection:
+    """One peer: opened before the upgrade is answered, run afterwards, and then released, whatever happened."""
+
+    def __init__(self, services: Services, session: Session, credentials: Credentials) -> None:
+        self._services = services
+        self._session = session
+        self._credentials = credentials
+        limits = services.limits
+        self._outbox = Outbox(frames=limits.outbox_frames, size=limits.outbox_bytes)
+        refusals = limits.refusals_per_minute
+        self._refusals = Bucket(refusals / 60, refusals, refusals, services.clock())
+        self._close: CloseCode | None = None
+        self._scope = anyio.CancelScope()
+        self._idle = anyio.CancelScope()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def id(self) -> str:
+        return self._session.id
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._session.dialect
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who it belongs to, as far as is known (R1.4)."""
+        return self._session.identity or self._session.offered
+
+    @property
+    def close_code(self) -> CloseCode | None:
+        """Why the server ended it; None while it goes on, and when the peer went by itself."""
+        return self._close
+
+    async def open(self, identity: Identity) -> None:
+        """Comes in before the upgrade is answered, as the base wire does (R1.4).
+
+        Raises:
+            Closing, Refusal: it may not, or the store cannot say; nothing is left behind.
+        """
+        await self._drive(connect(self._session, identity))
+
+    async def run(self, socket: Socket) -> None:
+        """Serves the accepted socket until one side ends it."""
+        with self._scope:
+            if self._close is not TOO_SLOW:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._write, socket)
+                    self._arm()
+                    await self._read(socket)
+                    await self._outbox.emptied()
+                    tasks.cancel_scope.cancel()
+
+    def release(self) -> None:
+        """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._services.hub.leave(self.id)
+
+    # -- what the hub and the service ask of it -----------------------------------------------------------------------
+
+    def push(self, text: str, *, counted: bool) -> None:
+        """Takes an encoded frame; a peer that reads too slowly is ended (V5.3)."""
+        if self._close is not TOO_SLOW and not self._outbox.push(text, counted=counted):
+            self.end(TOO_SLOW)
+
+    def end(self, close: CloseCode) -> None:
+        """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
+        if self._close is None or close is TOO_SLOW:
+            self._close = close
+        if close is TOO_SLOW:
+            self._scope.cancel()
+            return
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + FINISH)
+        self._idle.cancel()
+
+    def drain(self, after_ms: int) -> None:
+        """Starts no further command, finishes the one begun and ends for a restart (V5.4)."""
+        if self.dialect is Dialect.V1:
+            self._tell(Reconnect(params=ReconnectParams(after_ms=after_ms)))
+        self.end(RESTARTING)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def _read(self, socket: Socket) -> None:
+        try:
+            while self._close is None:
+                received = ""
+                with anyio.CancelScope() as self._idle:
+                    received = await socket.receive()
+                if self._close is not None:
+                    return
+                await self._handle(received)
+                await self._outbox.answered()
+        except Disconnected:
+            self._scope.cancel()
+        except Closing as closing:
+            self.end(closing.close)
+
+    async def _handle(self, received: str | bytes) -> None:
+        response = await self._drive(respond(self._session, received))
+        answer = response.answer
+        if answer is not None:
+            self._services.hub.answer(self, answer)
+        self._count(response)
+        if isinstance(answer, Error) and answer.params.code in UNREADABLE and self._refusals.take(self._now()):
+            raise Closing(TOO_MANY_REFUSED)
+        self._arm()
+
+    def _count(self, response: Response) -> None:
+        answer = response.answer
+        outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
+        self._services.metrics.commands.labels(response.event or "unknown", outcome).inc()
+
+    # -- driving -------------------------------------------------------------------------------------------------------
+
+    async def _drive(self, story: Story[T]) -> T:
+        """Answers a story's operations until it ends."""
+        answer: object = None
+        error: Exception | None = None
+        try:
+            while True:
+                operation = story.send(answer) if error is None else story.throw(error)
+                answer, error = None, None
+                try:
+                    answer = await self._answer(operation)
+                except (Refusal, Closing) as refused:
+                    error = refused
+                except Exception as failure:
+                    logger.exception("operation_failed", operation=type(operation).__name__, connection=self.id)
+                    error = Refusal(Code.INTERNAL, "The server failed; nothing was changed.")
+                    error.__cause__ = failure
+        except StopIteration as end:
+            return end.value
+        finally:
+            story.close()
+
+    async def _answer(self, operation: ask.Operation[object]) -> object:
+        """What only this connection can answer; the rest is asked of the store."""
+        hub = self._services.hub
+        match operation:
+            case ask.Admit():
+                return self._admit()
+            case ask.Authenticate(token):
+                return await self._authenticate(token)
+            case ask.Enter(identity):
+                return await self._enter(identity)
+            case ask.Renew(identity):
+                return hub.renew(self.id, identity)
+            case ask.Leave():
+                return hub.leave(self.id)
+            case ask.Append(draft, ref):
+                return await self._services.log.append(draft, Origin(self.id, ref))
+            case ask.Join(conversation_ids):
+                hub.join(self.id, conversation_ids)
+                return ask.Joined(self._services.epoch, hub.delivery.head)
+            case ask.Reply(answer):
+                return hub.answer(self, answer)
+            case ask.Replay(page):
+                hub.replay(self.id, page)
+                return await self._outbox.answered()
+            case ask.GoLive(position):
+                return hub.go_live(self.id, position)
+            case ask.Subscribe(conversation_id):
+                return hub.subscribe(self.id, conversation_id)
+            case ask.Announce(conversation_id, answer):
+                return hub.announce(self.id, conversation_id, answer)
+            case ask.Unsubscribe(conversation_id):
+                return hub.unsubscribe(self.id, conversation_id)
+            case ask.ShowTyping(conversation_id, active):
+                return hub.show_typing(self.id, conversation_id, active)
+            case ask.Position():
+                return hub.position(self.id)
+            case _:
+                return await answer_from_store(self._services, self._session, operation)
+
+    def _admit(self) -> None:
+        """Counts a command against its user's rate, or its own before it has a user (R2.7)."""
+        identity = self._session.identity
+        wait = self._services.rates.take(identity.user.id if identity else self.id, self._now())
+        if wait:
+            raise Refusal(Code.RATE_LIMITED, "Too many commands; wait a moment.", retry_after_ms=wait)
+
+    async def _authenticate(self, token: str | None) -> Identity:
+        """Verifies the token, or without one takes what the upgrade proved, if that still holds (V1.2)."""
+        offered = self._session.offered
+        if offered is not None and (token is None or not self._services.authenticator.takes_tokens):
+            return self._services.verified(offered)
+        return await self._services.identify(Credentials(token, self._credentials.query))
+
+    async def _enter(self, identity: Identity) -> tuple[str, ...]:
+        """Listen, then look: counted first, so that no invitation falls in between; undone if the store fails."""
+        self._services.hub.enter(self, identity)
+        try:
+            return await self._services.arrive(identity.user)
+        except BaseException:
+            self._services.hub.leave(self.id)
+            raise
+
+    # -- writing and time ----------------------------------------------------------------------------------------------
+
+    async def _write(self, socket: Socket) -> None:
+        try:
+            while True:
+                await socket.send(await self._outbox.next())
+                self._outbox.done()
+        except Disconnected:
+            self._scope.cancel()
+
+    def _tell(self, event: TokenExpiring | Reconnect) -> None:
+        self.push(write_event(event, self.dialect), counted=True)
+
+    def _arm(self) -> None:
+        """Keeps one timer for what runs out in the session (V1.1, V1.5, R1.9)."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._session.deadline()
+        if deadline is not None:
+            delay = max(0, deadline - self._now()) / 1_000
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        match self._session.tick(self._now()):
+            case TokenExpiring() as warning:
+                self._tell(warning)
+                self._arm()
+            case CloseCode() as close:
+                self.end(close)
+            case None:
+                self._arm()
+
+    def _now(self) -> int:
+        return self._services.clock()

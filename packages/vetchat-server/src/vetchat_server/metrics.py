@@ -1,0 +1,60 @@
+"""What the server counts for Prometheus; one registry per service, so that several can live in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The server's instruments; names end in their unit."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.connections = Gauge(
+            "vetchat_connections", "Open connections by dialect and role.", ["dialect", "role"], registry=self.registry
+        )
+        self.commands = Counter(
+            "vetchat_commands", "Commands by event and outcome.", ["event", "outcome"], registry=self.registry
+        )
+        self.deliveries = Counter(
+            "vetchat_deliveries", "Frames put into outboxes, by event.", ["event"], registry=self.registry
+        )
+        self.closes = Counter(
+            "vetchat_closes", "Connections that the server ended, by close code.", ["code"], registry=self.registry
+        )
+        self.refused_upgrades = Counter(
+            "vetchat_refused_upgrades",
+            "Upgrades that were refused, by HTTP status.",
+            ["status"],
+            registry=self.registry,
+        )
+        self.batch_size = Histogram(
+            "vetchat_commit_batch_size",
+            "Drafts in one commit.",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000),
+            registry=self.registry,
+        )
+        self.commit_time = Histogram(
+            "vetchat_commit_seconds",
+            "How long a commit takes.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
+            registry=self.registry,
+        )
+
+    @contextmanager
+    def commit(self, size: int) -> Generator[None]:
+        """Counts one commit of so many drafts and takes its time."""
+        self.batch_size.observe(size)
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.commit_time.observe(perf_counter() - started)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self.registry)
