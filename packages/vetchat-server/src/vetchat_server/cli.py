@@ -1,9 +1,10 @@
-"""`vetchat serve`, `vetchat token`, `vetchat migrate`, `vetchat revoke`: the commands that the server contributes."""
+"""The commands that the server contributes to `vetchat`: serve, token, migrate, revoke and new-epoch."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -18,12 +19,15 @@ from .app import create_app
 from .backends.jwt import JwtAuthenticator, PinnedKey, make_token, public_keys, secret_key
 from .backends.open import OpenAuthenticator
 from .backends.tortoise import TortoiseStore
+from .backends.tortoise import revoke as revoke_tokens
 from .clock import random_id, system_clock
 from .ports import Authenticator, StoreError
 from .service import Service
 from .settings import Settings, explain
 
 logger = structlog.stdlib.get_logger(__name__)
+
+DATABASE = click.option("--database", metavar="URL", help="sqlite:///absolute/path or postgres://user@host:port/name.")
 
 
 def _settings(**options: object) -> Settings:
@@ -68,7 +72,7 @@ def _service(settings: Settings) -> Service:
 @click.command()
 @click.option("--host", help="The address to listen on [127.0.0.1].")
 @click.option("--port", type=int, help="The port to listen on [8000]; 0 picks a free one.")
-@click.option("--database", metavar="URL", help="sqlite:///absolute/path or postgres://user@host:port/name.")
+@DATABASE
 def serve(host: str | None, port: int | None, database: str | None) -> None:
     """Run the VetChat server until SIGTERM or SIGINT.
 
@@ -157,18 +161,57 @@ def token(sub: str | None, role: str, name: str, ttl: int) -> None:
     )
 
 
+def _run(work: Callable[[], Awaitable[str]]) -> None:
+    """Runs a command on the database and says what it answers."""
+    try:
+        click.echo(anyio.run(work))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+
+
 @click.command()
-@click.option("--database", metavar="URL", help="sqlite:///absolute/path or postgres://user@host:port/name.")
+@DATABASE
 def migrate(database: str | None) -> None:
     """Bring a database's schema up to date; `vetchat serve` does so by itself."""
     store = TortoiseStore(_settings(database=database).database)
 
-    async def run() -> None:
+    async def run() -> str:
         head = await store.open()
         await store.close()
-        click.echo(f"The database is up to date; its log has {head.position} entries.")
+        return f"The database is up to date; its log has {head.position} entries."
 
+    _run(run)
+
+
+@click.command("new-epoch")
+@DATABASE
+def new_epoch(database: str | None) -> None:
+    """Name the log anew after restoring a backup, while no server runs, so that every client reloads."""
+    store = TortoiseStore(_settings(database=database).database)
+
+    async def run() -> str:
+        await store.open()
+        try:
+            return f"The log is now {await store.new_epoch()}."
+        finally:
+            await store.close()
+
+    _run(run)
+
+
+@click.command()
+@click.argument("user")
+@DATABASE
+def revoke(user: str, database: str | None) -> None:
+    """Make void every token that USER (a UUID) was given up to now; works while the server runs."""
+    url = _settings(database=database).database
     try:
-        anyio.run(run)
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+        user_id = canonical_uuid(user)
+    except ValueError:
+        raise click.BadParameter("it must be a UUID in its 36-character form", param_hint="USER") from None
+
+    async def run() -> str:
+        await revoke_tokens(url, user_id, system_clock())
+        return f"Every token that {user_id} was given up to now is void; a running server ends its connections."
+
+    _run(run)

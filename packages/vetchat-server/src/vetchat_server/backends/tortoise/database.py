@@ -62,11 +62,18 @@ class Database:
 
     def config(self) -> dict[str, Any]:
         """Tortoise's configuration: one connection that writes, alone, and others that read beside it."""
+        return self._config({WRITER: self._writer(), READER: self._reader()})
+
+    def unfenced(self) -> dict[str, Any]:
+        """Tortoise's configuration for a command that writes beside a running server, outside its lock (V1.6)."""
+        credentials = {name: value for name, value in self._reader().items() if name != "query_only"}
+        return self._config({WRITER: credentials})
+
+    def _config(self, connections: dict[str, dict[str, Any]]) -> dict[str, Any]:
         engine = "tortoise.backends.asyncpg" if self.path is None else "tortoise.backends.sqlite"
         return {
             "connections": {
-                WRITER: {"engine": engine, "credentials": self._writer()},
-                READER: {"engine": engine, "credentials": self._reader()},
+                name: {"engine": engine, "credentials": credentials} for name, credentials in connections.items()
             },
             "apps": {APP: self.app()},
         }

@@ -163,6 +163,12 @@ class TortoiseStore:
     async def revoke(self, user_id: str, at: int) -> None:
         await self._in_own_task(self._write(sql.REVOKE, user_id, at))
 
+    async def new_epoch(self) -> str:
+        """Names the log anew, so that nobody resumes from a position of before a restored backup (V3.2, V3.4)."""
+        epoch = str(uuid.uuid4())
+        await self._in_own_task(self._write(sql.NEW_EPOCH, epoch))
+        return epoch
+
     async def _write(self, statement: str, *values: object) -> None:
         client = self._client(self._writer)
         try:
@@ -243,3 +249,22 @@ class TortoiseStore:
 
 _ANYTHING = 2**62
 """A bound beyond every offset and every number of conversations."""
+
+
+async def revoke(url: str, user_id: str, at: int) -> None:
+    """Revokes a user's tokens in the database of a server that may be running (V1.6); `at` in ms since the epoch.
+
+    Raises:
+        ValueError: the URL is wrong.
+        StoreUnavailable: the database cannot be reached, or was never used by a server.
+    """
+    database = Database.parse(url)
+    if database.path is not None and not database.path.exists():
+        raise StoreUnavailable("There is no such database file.")
+    try:
+        async with TortoiseContext() as tortoise:
+            await tortoise.init(config=database.unfenced())
+            client = cast("Client", tortoise.connections.get(WRITER))
+            await client.execute_query_dict(database.grammar(sql.REVOKE), [user_id, at])
+    except FAILURES as error:
+        raise StoreUnavailable(f"The revocation cannot be stored: {error}.") from error
