@@ -140,7 +140,8 @@ _DEMANDS: Final = {
 
 def _sentence(error: ErrorDetails) -> str:
     """A validation error as one plain sentence: where, and what is allowed there."""
-    place = ".".join(str(part) for part in error["loc"] if part not in COMMANDS) or "params"
+    path = [str(part) for part in error["loc"] if part not in COMMANDS]
+    place = f"The parameter {'.'.join(path[1:])}" if len(path) > 1 else "The key params"
     demand = _DEMANDS.get(error["type"], error["msg"])
     return f"{place} {demand.format(**error.get('ctx', {}))}."
 

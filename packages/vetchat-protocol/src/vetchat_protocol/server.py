@@ -336,7 +336,7 @@ async def mark_read(session: Session, command: commands.MarkRead) -> Answer | No
     """Moves the caller's read position forward, never back (V4.2)."""
     conversation_id, seq = command.params.conversation_id, command.params.seq
     if seq > (await _load(conversation_id)).last_seq:
-        raise Refusal(Code.INVALID_PARAMS, "params.seq is beyond the conversation's last message.")
+        raise Refusal(Code.INVALID_PARAMS, "The parameter seq is beyond the conversation's last message.")
     outcome = await ask.Append(ReadDraft(conversation_id, session.user.id, seq), command.ref)
     return events.Ok(ref=command.ref) if isinstance(outcome, Unchanged) else None
 

@@ -70,8 +70,8 @@ export class Chat {
   /** Connects anew under another name (R1.3). */
   rename(name) {
     this.person = rename(this.person, name);
-    this.#interrupt();
-    this.connection.connect(this.person);
+    this.connection.comeBackAs(this.person);
+    this.#view.changed();
   }
 
   /** Creates a conversation and shows it; returns whether that worked (S4.11, S4.12). */

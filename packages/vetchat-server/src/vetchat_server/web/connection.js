@@ -62,18 +62,26 @@ export class Connection {
     window.addEventListener("online", () => this.retryNow());
   }
 
-  /** Connects as this person (R1.3); an earlier connection ends, and its unanswered commands with it. */
-  connect(person = this.#person) {
-    this.#person = person;
+  /** Begins a connection (R1.3). An earlier one ends, and its unanswered commands with it. */
+  connect() {
     this.#abandon();
+    const { role, name, id } = this.#person;
     const url = new URL("/ws/", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    url.search = new URLSearchParams({ role: person.role, name: person.name, user_id: person.id });
+    url.search = new URLSearchParams({ role, name, user_id: id });
     this.state = "connecting";
     this.#socket = new WebSocket(url);
     this.#socket.onopen = () => this.#opened();
     this.#socket.onmessage = ({ data }) => this.#received(JSON.parse(data));
     this.#socket.onclose = () => this.#lost();
+  }
+
+  /** Ends the connection and comes back as this person, not before the end: else nobody is told of either (R5.5). */
+  comeBackAs(person) {
+    this.#person = person;
+    if (this.state !== "open") return this.connect();
+    this.state = "connecting";
+    this.#socket.close();
   }
 
   /** Does not wait for the pause between two attempts to end. */
