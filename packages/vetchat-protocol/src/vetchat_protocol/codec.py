@@ -20,7 +20,7 @@ SUBPROTOCOL: Final = "vetchat.v1"
 
 
 class Dialect(StrEnum):
-    """Which wire a connection speaks: the seed's own, or the extension it negotiated."""
+    """Which wire a connection speaks: the base protocol's own, or the extension it negotiated."""
 
     BASE = "base"
     V1 = SUBPROTOCOL
@@ -159,7 +159,7 @@ def read_event(text: str) -> Event:
 
 
 def write_event(event: Event, dialect: Dialect) -> str:
-    """The event as the text of one frame: on the base wire exactly the seed's keys, in its order (S2.2)."""
+    """The event as the text of one frame: on the base wire exactly the base protocol's keys, in its order (S2.2)."""
     return event.model_dump_json(exclude=_NOT_ON_BASE[type(event)] if dialect is Dialect.BASE else None)
 
 

@@ -105,7 +105,7 @@ class SubscribeConversation(CommandFrame):
 
 
 class UnsubscribeConversation(CommandFrame):
-    """Be told no longer (S4.21); the seed's stray `status` is an unknown key like any other (R4.22)."""
+    """Be told no longer (S4.21); a `status` is an unknown key like any other (R4.22)."""
 
     event: Literal["unsubscribe_conversation"] = "unsubscribe_conversation"
     params: ConversationParams

@@ -73,7 +73,7 @@ Millis = Annotated[int, Field(ge=0)]
 class Frame(BaseModel):
     """What every part of a frame shares: immutable, strict about types, and deaf to unknown keys (R2.4)."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
 
 class V1Only:

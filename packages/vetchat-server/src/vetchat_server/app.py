@@ -151,7 +151,7 @@ class LitestarSocket:
         """
         try:
             await self._socket.send(cast("Any", {"type": "websocket.send", "text": text}))
-        except (WebSocketDisconnect, OSError) as error:
+        except (WebSocketDisconnect, OSError, RuntimeError) as error:  # uvicorn's after it closed by itself
             raise Disconnected from error
 
 

@@ -7,11 +7,14 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from vetchat_protocol.codec import SUBPROTOCOL
 from vetchat_protocol.errors import NO_PONG
@@ -19,23 +22,28 @@ from vetchat_protocol.errors import NO_PONG
 CLOSE_TIMEOUT = 2.0
 """How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
 
-HANDSHAKE_TIMEOUT = 10.0
-"""How long a new connection may take to send its request, in seconds (R2.7)."""
-
 FORCE_AFTER = 1.0
 """A second signal counts only when it comes at least this many seconds after the first."""
 
 
 class HttpProtocol(H11Protocol):
-    """Drops whoever connects and does not send a whole request in time (R2.7)."""
+    """Drops whoever connects and does not send a whole request within `handshake_timeout` seconds (R2.7)."""
+
+    def __init__(self, *args: Any, handshake_timeout: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._handshake_timeout = handshake_timeout
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._handshake = self.loop.call_later(HANDSHAKE_TIMEOUT, self._drop)
+        self._handshake = self.loop.call_later(self._handshake_timeout, self._drop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._handshake.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._handshake.cancel()
+        super().handle_websocket_upgrade(event)
 
     def _drop(self) -> None:
         if self.scope is None:  # pyright: ignore[reportUnnecessaryComparison]
@@ -46,11 +54,21 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
 
     async def send(self, message: Any) -> None:
-        """Sends an ASGI message; a close does not wait for room in the socket's buffer, which a stuck peer denies."""
+        """Sends an ASGI message; a close does not wait for room in the socket's buffer, which a stuck peer denies.
+
+        Raises:
+            ClientDisconnected: the connection has been closed already, by the peer or for what the peer did.
+        """
         closing = message["type"] == "websocket.close"
+        if self.close_sent:
+            if closing:
+                return
+            raise ClientDisconnected
         if closing:
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused, which uvicorn would report as an application's mistake
         if closing and self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
@@ -120,19 +138,19 @@ class WithoutInvalidUtf8(logging.Filter):
         return "Invalid UTF-8" not in record.getMessage()
 
 
-def configure(app: Any, *, frame_bytes: int, heartbeat_interval: int) -> uvicorn.Config:
-    """How uvicorn serves VetChat; `heartbeat_interval` is in ms (V5.1).
+def configure(app: Any, *, frame_bytes: int, heartbeat_interval: float, handshake_timeout: float) -> uvicorn.Config:
+    """How uvicorn serves VetChat; times are in seconds (V5.1, R2.7).
 
     Its own logs carry query strings and with them tokens (R1.5), so only its warnings are kept.
     """
     logging.getLogger("uvicorn.error").addFilter(WithoutInvalidUtf8())
     return uvicorn.Config(
         app,
-        http=HttpProtocol,
+        http=cast("type[asyncio.Protocol]", partial(HttpProtocol, handshake_timeout=handshake_timeout)),
         ws=WebSocketProtocol,
         ws_max_size=frame_bytes,
-        ws_ping_interval=heartbeat_interval / 1_000,
-        ws_ping_timeout=heartbeat_interval / 1_000,
+        ws_ping_interval=heartbeat_interval,
+        ws_ping_timeout=heartbeat_interval,
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,

@@ -119,7 +119,8 @@ async def _serve(settings: Settings, service: Service, listener: socket.socket) 
     config = asgi.configure(
         create_app(service, demo=settings.open_mode),
         frame_bytes=settings.max_frame_bytes,
-        heartbeat_interval=round(settings.heartbeat_interval * 1_000),
+        heartbeat_interval=settings.heartbeat_interval,
+        handshake_timeout=settings.handshake_timeout,
     )
     server = asgi.Server(config, service.drain)
     async with anyio.create_task_group() as tasks:

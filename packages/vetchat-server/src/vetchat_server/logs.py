@@ -7,6 +7,9 @@ import sys
 
 import structlog
 
+_TRACES = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Local variables hold what people wrote, and tokens."""
+
 
 def configure(level: str) -> None:
     """Sends structlog's and the standard library's records the same way."""
@@ -17,9 +20,9 @@ def configure(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if sys.stderr.isatty()
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_TRACES), structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     outbox_bytes: Positive = Field(1_048_576, description="Bytes that may wait for one connection.")
     max_waiting_for_hello: Positive = Field(1_000, description="`vetchat.v1` connections that have not said hello.")
     max_resume_frames: Positive = Field(10_000, description="Frames that a resume may replay.")
+    handshake_timeout: float = Field(10.0, gt=0, description="How long a new connection may take to send its request.")
     hello_timeout: float = Field(10.0, gt=0, description="How long a `vetchat.v1` connection may take to say hello.")
     heartbeat_interval: float = Field(25.0, gt=0, description="How often peers are pinged, and may take to answer.")
     tell_disconnects: bool = Field(True, description="Whether `user_left` is sent when somebody disconnects.")
