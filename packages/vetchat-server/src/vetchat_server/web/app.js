@@ -17,7 +17,8 @@ const panes = VIEWS[view].map((role) => new Pane(personFor(role), changed));
 
 /** On a narrow screen one of two panes is shown, and the tabs choose. */
 const tabs = panes.map((pane) => {
-  const tab = element("button", { type: "button", class: "pane-tab", "data-testid": `tab-${pane.name}`, "data-name": pane.name });
+  const attributes = { type: "button", class: "pane-tab", "data-name": pane.name, "data-testid": `tab-${pane.name}` };
+  const tab = element("button", attributes);
   tab.addEventListener("click", () => choose(pane));
   return tab;
 });

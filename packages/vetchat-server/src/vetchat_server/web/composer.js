@@ -56,9 +56,10 @@ export class Composer {
     const length = codePoints(this.#input.value);
     const isOffline = this.#chat.connection.state !== "open";
     this.#hint.classList.toggle("is-wrong", length > LONGEST);
-    if (length > COUNT_FROM) this.#hint.textContent = `${number.format(length)} of ${number.format(LONGEST)} characters`;
-    else if (isOffline) this.#hint.textContent = "Not connected. What you write is kept.";
-    else this.#hint.textContent = "Enter sends, Shift + Enter starts a new line.";
+    let hint = "Enter sends, Shift + Enter starts a new line.";
+    if (isOffline) hint = "Not connected. What you write is kept.";
+    if (length > COUNT_FROM) hint = `${number.format(length)} of ${number.format(LONGEST)} characters`;
+    this.#hint.textContent = hint;
   }
 
   #send() {

@@ -21,7 +21,8 @@ export function entriesOf(conversation, userId) {
 
 /** Each quiet line goes behind the messages that are not newer; the order of the messages is not touched (R4.10). */
 function withNotes(messages, notes) {
-  const waiting = notes.map((note) => ({ kind: "note", ...note })).sort((one, other) => one.timestamp - other.timestamp);
+  const waiting = notes.map((note) => ({ kind: "note", ...note }));
+  waiting.sort((one, other) => one.timestamp - other.timestamp);
   const entries = [];
   for (const message of messages) {
     while (waiting.length > 0 && waiting[0].timestamp < message.timestamp) entries.push(waiting.shift());

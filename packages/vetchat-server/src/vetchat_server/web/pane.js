@@ -161,7 +161,8 @@ export class Pane {
     this.part("person-avatar").textContent = initials(chat.person.name);
     this.part("connection").textContent = STATES[state];
     this.part("connection").dataset.state = state;
-    this.part("offline").hidden = state !== "lost";
+    if (state !== "connecting") this.part("offline").hidden = state === "open";
+    this.part("reconnect-now").disabled = state !== "lost";
     this.part("pane-body").dataset.shows = shown;
     this.part("welcome").hidden = shown !== "welcome";
     this.part("new-form").hidden = shown !== "form";

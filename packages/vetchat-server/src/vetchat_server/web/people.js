@@ -74,5 +74,6 @@ export function initials(name) {
 /** The ids in a pasted text, lower-cased, each once, and the words in it that are none. */
 export function idsIn(text) {
   const words = text.toLowerCase().split(/[\s,;]+/).filter(Boolean);
-  return { ids: [...new Set(words.filter((word) => UUID.test(word)))], strays: words.filter((word) => !UUID.test(word)) };
+  const ids = new Set(words.filter((word) => UUID.test(word)));
+  return { ids: [...ids], strays: words.filter((word) => !ids.has(word)) };
 }

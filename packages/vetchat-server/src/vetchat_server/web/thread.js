@@ -17,6 +17,18 @@ export class Thread {
   #newestSeen;
   #isAtEnd = true;
 
+  /** What the buttons of an unconfirmed message do; the focus must not vanish with them. */
+  #actions = {
+    retry: (sent) => {
+      this.#part("message-input").focus();
+      this.#chat.sendAgain(this.#conversation, sent);
+    },
+    discard: (sent) => {
+      this.#part("message-input").focus();
+      this.#chat.discard(this.#conversation, sent);
+    },
+  };
+
   /** `place.close()` is called when the person goes back to the list, `place.alert(sentence)` when something fails. */
   constructor(pane, chat, place) {
     this.#pane = pane;
@@ -55,18 +67,6 @@ export class Thread {
   #part(name) {
     return part(this.#pane, name);
   }
-
-  /** What the buttons of an unconfirmed message do; the focus must not vanish with them. */
-  #actions = {
-    retry: (sent) => {
-      this.#part("message-input").focus();
-      this.#chat.sendAgain(this.#conversation, sent);
-    },
-    discard: (sent) => {
-      this.#part("message-input").focus();
-      this.#chat.discard(this.#conversation, sent);
-    },
-  };
 
   #drawHead(conversation) {
     const { isJoined, isBusy } = conversation;

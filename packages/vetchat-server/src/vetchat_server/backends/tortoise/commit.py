@@ -74,14 +74,23 @@ class Batch:
 
     async def store(self, entries: Sequence[Stamped]) -> list[Outcome]:
         """Stores all entries; the transaction's first statement is a write, and its lock is the order (V3.2)."""
-        head = await self._query(sql.LOCK_HEAD)
-        start = self._position = rows.number(head[0], "position")
+        most = sum(not isinstance(entry.draft, RoleDraft) for entry in entries)
+        end = await self._advance(most)
         await self._load(entries)
         outcomes = [await self._add(entry) for entry in entries]
-        if self._position != start:
+        if self._position != end:  # retries and what moved nothing took no place
             await self._query(sql.MOVE_HEAD, self._position)
         await self._write()
         return outcomes
+
+    async def _advance(self, most: int) -> int:
+        """Takes the head, for as many entries as there may be; where it stands then."""
+        if not most:
+            return self._position
+        head = await self._query(sql.ADVANCE_HEAD, most)
+        end = rows.number(head[0], "position")
+        self._position = end - most
+        return end
 
     async def _load(self, entries: Sequence[Stamped]) -> None:
         """How the conversations of all messages and read positions stand, in two queries."""

@@ -55,7 +55,7 @@ POSTGRES: Final = Grammar(
 HEAD = "SELECT epoch, position FROM log_head WHERE id = 1"
 NEW_EPOCH = "UPDATE log_head SET epoch = ?1 WHERE id = 1"
 BEGIN_LOG = "INSERT INTO log_head (id, epoch, position) VALUES (1, ?1, 0)"
-LOCK_HEAD = "UPDATE log_head SET position = position WHERE id = 1 RETURNING position"
+ADVANCE_HEAD = "UPDATE log_head SET position = position + ?1 WHERE id = 1 RETURNING position"
 MOVE_HEAD = "UPDATE log_head SET position = ?1 WHERE id = 1"
 
 # -- commit -----------------------------------------------------------------------------------------------------------
