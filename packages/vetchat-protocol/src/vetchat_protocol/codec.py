@@ -133,6 +133,8 @@ _DEMANDS: Final = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} characters",
     "string_too_short": "must have at least {min_length} characters",
     "literal_error": "must be {expected}",
 }

@@ -13,9 +13,6 @@ MAX_PAGE: Final = 2**31 - 1
 MAX_LIMIT: Final = 100
 MAX_LISTED: Final = 1_000
 
-Token = Annotated[Text, Field(min_length=1)]
-
-
 class CommandFrame(Frame):
     """What all commands share: who says to send it (R2.3), and the `ref` that its answer carries back (V2.1)."""
 
@@ -121,7 +118,7 @@ class Resume(Frame):
 class HelloParams(Frame):
     """A token, unless the upgrade brought one, and where to resume (V1.2)."""
 
-    token: Token | None = None
+    token: Text | None = None
     resume: Resume | None = None
 
 
@@ -135,7 +132,7 @@ class Hello(CommandFrame):
 class RefreshParams(Frame):
     """The new token (V1.5)."""
 
-    token: Token
+    token: Text
 
 
 class Refresh(CommandFrame):
