@@ -23,8 +23,10 @@ IMPORT_ALL: Final = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    importlib.import_module(module.name)
+    if not module.name.startswith(f"{sys.argv[1]}.testing"):
+        importlib.import_module(module.name)
 """
+"""Imports a package and all that is in it, but for `testing`, which is an extra."""
 
 
 def uv(*arguments: str | Path) -> str:
@@ -61,14 +63,23 @@ def check_contents(wheel: Path, package: Path) -> None:
 
 
 def check_alone(wheel: Path, package: Path, environment: Path) -> None:
-    """The wheel, installed alone, imports without a warning."""
+    """The wheel, installed alone, imports without a warning; so does `testing`, once its extra is there too."""
     python = environment / "bin" / "python"
+    name = package.name.replace("-", "_")
     uv("venv", "--python", sys.executable, environment)
-    lock = ROOT / "requirements.lock"
-    uv("pip", "install", "--python", python, "--constraint", lock, "--find-links", wheel.parent, wheel)
-    run(python, "-I", "-W", "error", "-c", IMPORT_ALL, package.name.replace("-", "_"))
+    install(python, wheel, wheel.parent)
+    run(python, "-I", "-W", "error", "-c", IMPORT_ALL, name)
     if package.name == "vetchat-protocol":
         check_pure(python)
+    if (package / "src" / name / "testing").is_dir():
+        install(python, f"{package.name}[testing] @ {wheel.as_uri()}", wheel.parent)
+        run(python, "-I", "-W", "error", "-c", IMPORT_ALL, f"{name}.testing")
+
+
+def install(python: Path, wheel: str | Path, wheels: Path) -> None:
+    """Installs a wheel, the project's other ones from beside it and everything else in the versions of the lock."""
+    lock = ROOT / "requirements.lock"
+    uv("pip", "install", "--python", python, "--constraint", lock, "--find-links", wheels, wheel)
 
 
 def check_pure(python: Path) -> None:
