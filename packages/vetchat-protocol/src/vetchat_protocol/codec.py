@@ -162,7 +162,14 @@ def read_event(text: str) -> Event:
 
 def write_event(event: Event, dialect: Dialect) -> str:
     """The event as the text of one frame: on the base wire exactly the base protocol's keys, in its order (S2.2)."""
-    return event.model_dump_json(exclude=_NOT_ON_BASE[type(event)] if dialect is Dialect.BASE else None)
+    return encode_event(event, dialect).decode()
+
+
+def encode_event(event: Event, dialect: Dialect) -> bytes:
+    """The same in UTF-8, as it goes over the wire."""
+    return event.__pydantic_serializer__.to_json(
+        event, exclude=_NOT_ON_BASE[type(event)] if dialect is Dialect.BASE else None
+    )
 
 
 def write_command(command: Command) -> str:

@@ -13,6 +13,7 @@ MAX_PAGE: Final = 2**31 - 1
 MAX_LIMIT: Final = 100
 MAX_LISTED: Final = 1_000
 
+
 class CommandFrame(Frame):
     """What all commands share: who says to send it (R2.3), and the `ref` that its answer carries back (V2.1)."""
 

@@ -15,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.plugins import InitPlugin
 from vetchat_protocol.codec import Dialect
 
+from .asgi import DIRECT, WebSocketProtocol
 from .connection import Connection, Disconnected
 from .service import Phase, Service
 from .upgrade import Denied, Upgrade
@@ -130,6 +131,11 @@ class LitestarSocket:
 
     def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
         self._socket = socket
+        self._direct = cast("dict[str, WebSocketProtocol]", socket.scope["extensions"] or {}).get(DIRECT)
+
+    def write(self, payload: bytes) -> bool:
+        """Writes a text frame past ASGI, if the server is ours and the peer keeps up."""
+        return self._direct is not None and self._direct.write_text(payload)
 
     async def receive(self) -> str | bytes:
         """The next message.
@@ -143,14 +149,14 @@ class LitestarSocket:
         text: str | None = message.get("text")
         return message["bytes"] if text is None else text
 
-    async def send(self, text: str) -> None:
+    async def send(self, payload: bytes) -> None:
         """Sends a text frame.
 
         Raises:
             Disconnected: the peer is gone.
         """
         try:
-            await self._socket.send(cast("Any", {"type": "websocket.send", "text": text}))
+            await self._socket.send(cast("Any", {"type": "websocket.send", "text": payload.decode()}))
         except (WebSocketDisconnect, OSError, RuntimeError) as error:  # uvicorn's after it closed by itself
             raise Disconnected from error
 

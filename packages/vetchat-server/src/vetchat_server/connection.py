@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 from vetchat_protocol import operations as ask
-from vetchat_protocol.codec import Dialect, write_event
+from vetchat_protocol.codec import Dialect, encode_event
 from vetchat_protocol.delivery import Origin
 from vetchat_protocol.errors import (
     RESTARTING,
@@ -34,6 +35,9 @@ from .services import Services
 logger = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
+LONGEST_TIMER = 3_600.0
+"""After how many seconds a far deadline is looked at again: clocks jump, and event loops cannot wait for centuries."""
+
 FINISH = 5.0
 """How long a connection that ends may take to finish its command and write what waits, in seconds (V5.4)."""
 
@@ -49,7 +53,11 @@ class Socket(Protocol):
         """The next message; raises `Disconnected`."""
         ...
 
-    async def send(self, text: str) -> None:
+    def write(self, payload: bytes) -> bool:
+        """Writes a text frame at once if the peer keeps up; False if not, and then it must be sent."""
+        ...
+
+    async def send(self, payload: bytes) -> None:
         """Sends a text frame, waiting for the peer to read; raises `Disconnected`."""
         ...
 
@@ -68,7 +76,11 @@ class Connection:
         self._close: CloseCode | None = None
         self._scope = anyio.CancelScope()
         self._idle = anyio.CancelScope()
+        self._waiting = False
+        self._socket: Socket | None = None
+        self._tasks: TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline: int | None = None
 
     @property
     def id(self) -> str:
@@ -98,14 +110,17 @@ class Connection:
 
     async def run(self, socket: Socket) -> None:
         """Serves the accepted socket until one side ends it."""
+        if self._close is TOO_SLOW:
+            return
         with self._scope:
-            if self._close is not TOO_SLOW:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._write, socket)
-                    self._arm()
-                    await self._read(socket)
-                    await self._outbox.emptied()
-                    tasks.cancel_scope.cancel()
+            async with anyio.create_task_group() as self._tasks:
+                self._socket = socket
+                if self._outbox:
+                    self._tasks.start_soon(self._write, socket)
+                self._arm()
+                await self._read(socket)
+                await self._outbox.emptied()
+                self._socket = None
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
@@ -115,10 +130,15 @@ class Connection:
 
     # -- what the hub and the service ask of it -----------------------------------------------------------------------
 
-    def push(self, text: str, *, counted: bool) -> None:
-        """Takes an encoded frame; a peer that reads too slowly is ended (V5.3)."""
-        if self._close is not TOO_SLOW and not self._outbox.push(text, counted=counted):
+    def push(self, payload: bytes, *, counted: bool) -> None:
+        """The one way out: written at once while the peer keeps up; if it reads too slowly, it is ended (V5.3)."""
+        waiting = bool(self._outbox)
+        if self._close is TOO_SLOW or (self._socket is not None and not waiting and self._socket.write(payload)):
+            return
+        if not self._outbox.push(payload, counted=counted):
             self.end(TOO_SLOW)
+        elif self._socket is not None and self._tasks is not None and not waiting:
+            self._tasks.start_soon(self._write, self._socket)
 
     def end(self, close: CloseCode) -> None:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
@@ -128,7 +148,8 @@ class Connection:
             self._scope.cancel()
             return
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + FINISH)
-        self._idle.cancel()
+        if self._waiting:
+            self._idle.cancel()
 
     def drain(self, after_ms: int) -> None:
         """Starts no further command, finishes the one begun and ends for a restart (V5.4)."""
@@ -140,14 +161,13 @@ class Connection:
 
     async def _read(self, socket: Socket) -> None:
         try:
-            while self._close is None:
-                received = ""
-                with anyio.CancelScope() as self._idle:
+            with self._idle:  # cancelled only while no command is at hand
+                while self._close is None:
+                    self._waiting = True
                     received = await socket.receive()
-                if self._close is not None:
-                    return
-                await self._handle(received)
-                await self._outbox.answered()
+                    self._waiting = False
+                    await self._handle(received)
+                    await self._outbox.answered()
         except Disconnected:
             self._scope.cancel()
         except Closing as closing:
@@ -166,7 +186,7 @@ class Connection:
     def _count(self, response: Response) -> None:
         answer = response.answer
         outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
-        self._services.metrics.commands.labels(response.event or "unknown", outcome).inc()
+        self._services.metrics.command(response.event or "unknown", outcome)
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -256,27 +276,31 @@ class Connection:
     # -- writing and time ----------------------------------------------------------------------------------------------
 
     async def _write(self, socket: Socket) -> None:
+        """Runs while something waits."""
         try:
-            while True:
-                await socket.send(await self._outbox.next())
-                self._outbox.done()
+            while self._outbox:
+                await socket.send(self._outbox.first())
+                self._outbox.written()
         except Disconnected:
             self._scope.cancel()
 
     def _tell(self, event: TokenExpiring | Reconnect) -> None:
-        self.push(write_event(event, self.dialect), counted=True)
+        self.push(encode_event(event, self.dialect), counted=True)
 
     def _arm(self) -> None:
         """Keeps one timer for what runs out in the session (V1.1, V1.5, R1.9)."""
+        deadline = self._session.deadline()
+        if deadline == self._deadline:
+            return
+        self._deadline = deadline
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        deadline = self._session.deadline()
         if deadline is not None:
-            delay = max(0, deadline - self._now()) / 1_000
+            delay = min(max(0, deadline - self._now()) / 1_000, LONGEST_TIMER)
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:
+        self._deadline = None
         match self._session.tick(self._now()):
             case TokenExpiring() as warning:
                 self._tell(warning)

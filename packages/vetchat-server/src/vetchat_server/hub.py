@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from vetchat_protocol.codec import Dialect, write_event
+from vetchat_protocol.codec import Dialect, encode_event
 from vetchat_protocol.delivery import Delivery, Origin, Sending
 from vetchat_protocol.errors import TOO_MANY_CONNECTIONS, UNAUTHENTICATED, CloseCode, Closing
 from vetchat_protocol.events import Answer, Event
@@ -29,7 +29,7 @@ class Recipient(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def push(self, text: str, *, counted: bool) -> None:
+    def push(self, payload: bytes, *, counted: bool) -> None:
         """Takes an encoded frame, never waits; ends itself when it cannot keep up (V5.3)."""
         ...
 
@@ -177,22 +177,22 @@ class Hub:
 
     def answer(self, recipient: Recipient, answer: Event) -> None:
         """A direct answer that concerns nobody else."""
-        self._metrics.deliveries.labels(answer.event).inc()
-        recipient.push(write_event(answer, recipient.dialect), counted=False)
+        self._metrics.delivered(answer.event, 1)
+        recipient.push(encode_event(answer, recipient.dialect), counted=False)
 
     # -- frames out ----------------------------------------------------------------------------------------------------
 
     def _deliver(self, sendings: Iterable[Sending], *, counted: bool = True) -> None:
         """Encodes each event once per dialect, however many get it."""
         for sending in list(sendings):
-            texts: dict[Dialect, str] = {}
+            payloads: dict[Dialect, bytes] = {}
             for connection in sending.to:
                 recipient = self._recipients[connection]
-                text = texts.get(recipient.dialect)
-                if text is None:
-                    text = texts[recipient.dialect] = write_event(sending.event, recipient.dialect)
-                recipient.push(text, counted=counted and connection != sending.answers)
-            self._metrics.deliveries.labels(sending.event.event).inc(len(sending.to))
+                payload = payloads.get(recipient.dialect)
+                if payload is None:
+                    payload = payloads[recipient.dialect] = encode_event(sending.event, recipient.dialect)
+                recipient.push(payload, counted=counted and connection != sending.answers)
+            self._metrics.delivered(sending.event.event, len(sending.to))
 
     def _arm(self) -> None:
         """Keeps one timer for what runs out in the delivery machine (V4.1)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -17,11 +18,11 @@ class Metrics:
         self.connections = Gauge(
             "vetchat_connections", "Open connections by dialect and role.", ["dialect", "role"], registry=self.registry
         )
-        self.commands = Counter(
+        self._commands = Counter(
             "vetchat_commands", "Commands by event and outcome.", ["event", "outcome"], registry=self.registry
         )
-        self.deliveries = Counter(
-            "vetchat_deliveries", "Frames put into outboxes, by event.", ["event"], registry=self.registry
+        self._deliveries = Counter(
+            "vetchat_deliveries", "Frames sent to connections, by event.", ["event"], registry=self.registry
         )
         self.closes = Counter(
             "vetchat_closes", "Connections that the server ended, by close code.", ["code"], registry=self.registry
@@ -44,6 +45,17 @@ class Metrics:
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
             registry=self.registry,
         )
+
+        self._command = cache(self._commands.labels)
+        self._delivery = cache(self._deliveries.labels)
+
+    def command(self, event: str, outcome: str) -> None:
+        """Counts a command that was answered."""
+        self._command(event, outcome).inc()
+
+    def delivered(self, event: str, recipients: int) -> None:
+        """Counts what was put out."""
+        self._delivery(event).inc(recipients)
 
     @contextmanager
     def commit(self, size: int) -> Generator[None]:

@@ -4,79 +4,62 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A frame's text, its size in bytes, and whether it counts against the bound."""
-
-    text: str
-    size: int
-    counted: bool
 
 
 class Outbox:
-    """A queue of encoded frames between delivery, which never waits, and the socket, which may.
+    """A queue of encoded frames between delivery, which never waits, and a peer that does not keep up.
 
-    Frames in the bound: `frames` and `size` (bytes) are the most that may wait behind others; a frame of any size fits
-    an empty outbox (R2.7). Answers to a connection's own commands and what it pulls itself do not count: whoever pushes
-    them waits for `answered` before the next.
+    `frames` and `size` (bytes) are the most that may wait behind others; a frame of any size fits an empty outbox
+    (R2.7). Answers to a connection's own commands and what it pulls itself do not count: whoever pushes them waits for
+    `answered` before the next.
     """
 
     def __init__(self, *, frames: int, size: int) -> None:
         self._frames = frames
         self._size = size
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[tuple[bytes, bool]] = deque()
         self._counted = 0
         self._bytes = 0
-        self._filled = asyncio.Event()
-        self._answers = 0
-        self._answered = asyncio.Event()
-        self._answered.set()
-        self._emptied = asyncio.Event()
-        self._emptied.set()
+        self._moved: asyncio.Event | None = None
 
-    def push(self, text: str, *, counted: bool = True) -> bool:
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def push(self, payload: bytes, *, counted: bool = True) -> bool:
         """Puts a frame at the end; False if it does not fit, and then the connection must end (V5.3)."""
-        size = len(text) if text.isascii() else len(text.encode())
         if counted:
-            if self._queue and (self._counted >= self._frames or self._bytes + size > self._size):
+            if self._queue and (self._counted >= self._frames or self._bytes + len(payload) > self._size):
                 return False
             self._counted += 1
-            self._bytes += size
-        else:
-            self._answers += 1
-            self._answered.clear()
-        self._queue.append(Waiting(text, size, counted))
-        self._filled.set()
-        self._emptied.clear()
+            self._bytes += len(payload)
+        self._queue.append((payload, counted))
         return True
 
-    async def next(self) -> str:
-        """The frame that waits longest; it stays in the outbox until `done`, for it is not written yet."""
-        while not self._queue:
-            self._filled.clear()
-            await self._filled.wait()
-        return self._queue[0].text
+    def first(self) -> bytes:
+        """The frame that waits longest; it stays until `written`."""
+        return self._queue[0][0]
 
-    def done(self) -> None:
-        """The frame that `next` gave has been written."""
-        waiting = self._queue.popleft()
-        if waiting.counted:
+    def written(self) -> None:
+        """The first frame has been written."""
+        payload, counted = self._queue.popleft()
+        if counted:
             self._counted -= 1
-            self._bytes -= waiting.size
-        else:
-            self._answers -= 1
-            if not self._answers:
-                self._answered.set()
-        if not self._queue:
-            self._emptied.set()
+            self._bytes -= len(payload)
+        if self._moved is not None:
+            self._moved.set()
+            self._moved = None
 
     async def answered(self) -> None:
         """Waits until every answer pushed so far has been written."""
-        await self._answered.wait()
+        while len(self._queue) > self._counted:
+            await self._progress()
 
     async def emptied(self) -> None:
         """Waits until everything pushed so far has been written."""
-        await self._emptied.wait()
+        while self._queue:
+            await self._progress()
+
+    async def _progress(self) -> None:
+        if self._moved is None:
+            self._moved = asyncio.Event()
+        await self._moved.wait()

@@ -28,9 +28,7 @@ from .users import UserContract  # noqa: E402
 __all__ = ["StoreContract"]
 
 
-class StoreContract(
-    CommitContract, RetryContract, ConversationContract, ResumeContract, UserContract, StormContract
-):
+class StoreContract(CommitContract, RetryContract, ConversationContract, ResumeContract, UserContract, StormContract):
     """Every promise of `vetchat_server.ports.Store`, as tests.
 
     A subclass named `Test…` provides one fixture, `new_store`: a function that makes a store which is not open yet,

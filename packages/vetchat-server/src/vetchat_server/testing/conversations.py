@@ -32,7 +32,9 @@ class ConversationContract(StoreSuite):
         owned = await start(store, as_client, vet())
         for user, conversation in ((doctor, treated), (as_client, owned)):
             assert list(await store.memberships(user)) == [conversation.id]
-            assert [one.conversation.id for one in await store.list_conversations(user, None, None)] == [conversation.id]
+            assert [one.conversation.id for one in await store.list_conversations(user, None, None)] == [
+                conversation.id
+            ]
         assert await store.memberships(User(client.id, Role.PROVIDER)) == []
 
     @pytest.mark.clause("R4.13", "R3.4")
@@ -51,7 +53,9 @@ class ConversationContract(StoreSuite):
         started = [await start(store, client, at=at) for at in times]
         await say(store, started[3], client, "News.", at=NOW + 6)
         listed = [one.conversation for one in await store.list_conversations(client, None, None)]
-        order = {conversation.id: at for conversation, at in zip(started, times, strict=True)} | {started[3].id: NOW + 6}
+        order = {conversation.id: at for conversation, at in zip(started, times, strict=True)} | {
+            started[3].id: NOW + 6
+        }
         assert [one.id for one in listed] == sorted(order, key=lambda name: (-order[name], name))
         assert [one.last_message for one in listed] == [*[""] * 2, "News.", *[""] * 3]
         assert [one.updated_at for one in listed] == [order[one.id] for one in listed]

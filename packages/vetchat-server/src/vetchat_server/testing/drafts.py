@@ -65,7 +65,9 @@ async def start(store: Store, client: User, *providers: User, at: int = NOW) -> 
     return outcome.conversation
 
 
-async def say(store: Store, conversation: Conversation, sender: User, *contents: str, at: int = NOW) -> list[MessageStored]:
+async def say(
+    store: Store, conversation: Conversation, sender: User, *contents: str, at: int = NOW
+) -> list[MessageStored]:
     """Stores these messages together."""
     drafts = [MessageDraft(conversation.id, sender.id, content) for content in contents]
     outcomes = await append(store, *drafts, at=at)

@@ -50,7 +50,11 @@ class ResumeContract(StoreSuite):
     async def test_a_resume_by_pages_misses_nothing_and_repeats_nothing(self, reopen: Reopen, limit: int) -> None:
         store, head = await reopen()
         client, doctor = owner(), vet()
-        conversations = [await start(store, client, doctor), await start(store, client), await start(store, client, doctor)]
+        conversations = [
+            await start(store, client, doctor),
+            await start(store, client),
+            await start(store, client, doctor),
+        ]
         for number in range(9):
             await say(store, conversations[number % 3], client, f"Message {number}")
         everything = list(await store.records_after(head.position))

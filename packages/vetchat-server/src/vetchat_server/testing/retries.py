@@ -139,6 +139,10 @@ class RetryContract(StoreSuite):
         store, _ = await reopen()
         found = await store.find_conversation(client.id, "key")
         assert found is not None
-        assert (found.id, found.pet, found.providers) == (started.conversation.id, started.conversation.pet, (doctor.id,))
+        assert (found.id, found.pet, found.providers) == (
+            started.conversation.id,
+            started.conversation.pet,
+            (doctor.id,),
+        )
         for user_id, key in ((client.id, "other"), (client.id, "Key"), (doctor.id, "key"), (owner().id, "key")):
             assert await store.find_conversation(user_id, key) is None

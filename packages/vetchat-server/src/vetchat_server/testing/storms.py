@@ -90,7 +90,9 @@ class Traffic:
 class StormContract(StoreSuite):
     """Everything together."""
 
-    @pytest.mark.clause("V2.2", "V3.1", "V3.2", "V3.3", "V3.4", "V3.6", "V4.2", "R3.5", "R4.2", "R4.10", "R4.13", "R4.19")
+    @pytest.mark.clause(
+        "V2.2", "V3.1", "V3.2", "V3.3", "V3.4", "V3.6", "V4.2", "R3.5", "R4.2", "R4.10", "R4.13", "R4.19"
+    )
     @pytest.mark.parametrize("seed", range(4))
     async def test_after_a_storm_every_answer_is_what_a_recount_says(self, reopen: Reopen, seed: int) -> None:
         traffic = Traffic(seed)
