@@ -131,9 +131,9 @@ class Hello(CommandFrame):
 
 
 class RefreshParams(Frame):
-    """The new token (V1.5)."""
+    """The new token; without one the connection ends, as with a bad one (V1.3, V1.5)."""
 
-    token: Text
+    token: Text | None = None
 
 
 class Refresh(CommandFrame):

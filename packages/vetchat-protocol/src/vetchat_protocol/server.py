@@ -319,7 +319,7 @@ async def _catch_up(since: int) -> None:
 
 async def refresh(session: Session, command: commands.Refresh) -> Answer:
     """Takes a new token of the same user and role (V1.5)."""
-    identity = await ask.Authenticate(command.params.token)
+    identity = await ask.Authenticate(command.params.token or "")
     _same_user(session.identity, identity)
     await ask.Renew(identity)
     session.renew(identity)

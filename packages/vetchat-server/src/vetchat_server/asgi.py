@@ -57,6 +57,8 @@ class HttpProtocol(H11Protocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
 
+    subprotocol: str | None = None
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
@@ -89,6 +91,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         if closing:
             self.writable.set()
+        elif message["type"] == "websocket.accept":
+            self.subprotocol = message.get("subprotocol")
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # refused, which uvicorn would report as an application's mistake
@@ -102,7 +106,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.pending_ping_payload = None
         if self.close_sent or self.transport.is_closing():
             return
-        code = NO_PONG.code if self.conn.subprotocol == SUBPROTOCOL else NO_PONG.base_code
+        code = NO_PONG.code if self.subprotocol == SUBPROTOCOL else NO_PONG.base_code
         self.conn.fail(code, NO_PONG.reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True

@@ -12,7 +12,6 @@ from vetchat_protocol import operations as ask
 from vetchat_protocol.codec import Dialect, encode_event
 from vetchat_protocol.delivery import Origin
 from vetchat_protocol.errors import (
-    RESTARTING,
     TOO_MANY_REFUSED,
     TOO_SLOW,
     UNREADABLE,
@@ -77,6 +76,9 @@ class Connection:
         self._scope = anyio.CancelScope()
         self._idle = anyio.CancelScope()
         self._waiting = False
+        self._stopping = False
+        self._stopped = asyncio.Event()
+        self._ended = asyncio.Event()
         self._socket: Socket | None = None
         self._tasks: TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -119,11 +121,14 @@ class Connection:
                     self._tasks.start_soon(self._write, socket)
                 self._arm()
                 await self._read(socket)
+                self._stopped.set()
+                await self._ended.wait()
                 await self._outbox.emptied()
                 self._socket = None
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
+        self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
         self._services.hub.leave(self.id)
@@ -144,6 +149,7 @@ class Connection:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
         if self._close is None or close is TOO_SLOW:
             self._close = close
+        self._ended.set()
         if close is TOO_SLOW:
             self._scope.cancel()
             return
@@ -151,18 +157,24 @@ class Connection:
         if self._waiting:
             self._idle.cancel()
 
-    def drain(self, after_ms: int) -> None:
-        """Starts no further command, finishes the one begun and ends for a restart (V5.4)."""
+    def stop(self, after_ms: int) -> None:
+        """Starts no further command (V5.4), but still tells what the others' last ones bring, until `end`."""
         if self.dialect is Dialect.V1:
             self._tell(Reconnect(params=ReconnectParams(after_ms=after_ms)))
-        self.end(RESTARTING)
+        self._stopping = True
+        if self._waiting:
+            self._idle.cancel()
+
+    async def stopped(self) -> None:
+        """Waits, after `stop`, until the command that was begun is finished."""
+        await self._stopped.wait()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
     async def _read(self, socket: Socket) -> None:
         try:
             with self._idle:  # cancelled only while no command is at hand
-                while self._close is None:
+                while self._close is None and not self._stopping:
                     self._waiting = True
                     received = await socket.receive()
                     self._waiting = False

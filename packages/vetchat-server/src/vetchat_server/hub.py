@@ -29,6 +29,11 @@ class Recipient(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    @property
+    def identity(self) -> Identity | None:
+        """Who its upgrade proved it to be, while it has not said hello."""
+        ...
+
     def push(self, payload: bytes, *, counted: bool) -> None:
         """Takes an encoded frame, never waits; ends itself when it cannot keep up (V5.3)."""
         ...
@@ -55,7 +60,7 @@ class Hub:
         self._identities: dict[str, Identity] = {}
         self._per_user: dict[str, int] = {}
         self._revoked: dict[str, int] = {}
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, Recipient] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.quiet = False
         self.delivery = Delivery(0)
@@ -80,7 +85,7 @@ class Hub:
 
     def expect(self, recipient: Recipient) -> None:
         """A connection has yet to say hello."""
-        self._waiting.add(recipient.id)
+        self._waiting[recipient.id] = recipient
 
     def enter(self, recipient: Recipient, identity: Identity) -> None:
         """Counts the connection as its user's.
@@ -94,7 +99,7 @@ class Hub:
         if self._per_user.get(user_id, 0) >= self._most:
             raise Closing(TOO_MANY_CONNECTIONS)
         self._per_user[user_id] = self._per_user.get(user_id, 0) + 1
-        self._waiting.discard(recipient.id)
+        self._waiting.pop(recipient.id, None)
         self._recipients[recipient.id] = recipient
         self._identities[recipient.id] = identity
         self._metrics.connections.labels(recipient.dialect, identity.user.role).inc()
@@ -102,7 +107,7 @@ class Hub:
 
     def leave(self, connection: str) -> None:
         """The connection is gone; the others are told (R5.7). Unknown ones are gone already."""
-        self._waiting.discard(connection)
+        self._waiting.pop(connection, None)
         recipient = self._recipients.get(connection)
         if recipient is None:
             return
@@ -126,6 +131,9 @@ class Hub:
         for connection, identity in list(self._identities.items()):
             if self.is_revoked(identity):
                 self._recipients[connection].end(UNAUTHENTICATED)
+        for recipient in list(self._waiting.values()):
+            if recipient.identity is not None and self.is_revoked(recipient.identity):
+                recipient.end(UNAUTHENTICATED)
 
     def is_revoked(self, identity: Identity) -> bool:
         """Whether the identity was established by a token that is void by now; one without `iat` counts as old."""

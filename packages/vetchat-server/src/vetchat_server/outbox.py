@@ -28,12 +28,18 @@ class Outbox:
     def push(self, payload: bytes, *, counted: bool = True) -> bool:
         """Puts a frame at the end; False if it does not fit, and then the connection must end (V5.3)."""
         if counted:
-            if self._queue and (self._counted >= self._frames or self._bytes + len(payload) > self._size):
+            if self._queue and not self._has_room(len(payload)):
                 return False
             self._counted += 1
             self._bytes += len(payload)
         self._queue.append((payload, counted))
         return True
+
+    def _has_room(self, size: int) -> bool:
+        """Whether one more frame may wait behind others; the first one waits behind nobody (R2.7)."""
+        first, counted = self._queue[0]
+        frames, waiting = (self._counted - 1, self._bytes - len(first)) if counted else (self._counted, self._bytes)
+        return frames < self._frames and waiting + size <= self._size
 
     def first(self) -> bytes:
         """The frame that waits longest; it stays until `written`."""

@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 import structlog
 from vetchat_protocol.codec import Dialect
-from vetchat_protocol.errors import NO_ROLE, Closing, Refusal
+from vetchat_protocol.errors import NO_ROLE, RESTARTING, Closing, Refusal
 from vetchat_protocol.operations import Identity
 from vetchat_protocol.session import Session, Terms
 
@@ -29,8 +29,11 @@ from .upgrade import Denied, Origins, Upgrade
 
 logger = structlog.stdlib.get_logger(__name__)
 
-DRAIN = 8.0
-"""How long all connections together may take to end on shutdown, in seconds (V5.4)."""
+FINISH = 4.0
+"""How long commands that were begun before a shutdown may take, in seconds (V5.4)."""
+
+FLUSH = 2.0
+"""How long what waits may then take to be written, in seconds (V5.4)."""
 
 RECONNECT_SPREAD = 5_000
 """Over how many ms clients are asked to spread their coming back (V5.4)."""
@@ -171,10 +174,16 @@ class Service:
         """Ends all connections so that nothing accepted is lost, telling nobody that anybody left (V5.4)."""
         self.phase = Phase.DRAINING
         self._services.hub.quiet = True
-        for connection in list(self._connections):
-            connection.drain(random.randrange(RECONNECT_SPREAD))  # noqa: S311 - spreads a load, keeps no secret
+        connections = list(self._connections)
+        for connection in connections:
+            connection.stop(random.randrange(RECONNECT_SPREAD))  # noqa: S311 - spreads a load, keeps no secret
+        with anyio.move_on_after(FINISH):
+            for connection in connections:
+                await connection.stopped()
+        for connection in connections:
+            connection.end(RESTARTING)
         if self._connections:
-            with anyio.move_on_after(DRAIN):
+            with anyio.move_on_after(FLUSH):
                 await self._idle.wait()
 
     def _must_serve(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vetchat_protocol.memory import MemoryLog
 from vetchat_protocol.models import Conversation, Listing, Message, User
-from vetchat_protocol.records import LogPage, Outcome, Record, Stamped
+from vetchat_protocol.records import Draft, LogPage, MessageDraft, Outcome, ReadDraft, Record, Stamped
 
 from ..clock import NewId, random_id
-from ..ports import LogHead
+from ..ports import LogHead, Rejected
 
 
 class MemoryStore:
@@ -26,7 +26,18 @@ class MemoryStore:
         """Nothing to give back."""
 
     async def commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
+        if not all(self._accepts(entry.draft) for entry in entries):
+            raise Rejected
         return self._log.commit(entries)
+
+    def _accepts(self, draft: Draft) -> bool:
+        """Whether a draft is about a conversation that exists and a participant of it."""
+        match draft:
+            case MessageDraft(conversation_id, user_id) | ReadDraft(conversation_id, user_id):
+                conversation = self._log.load(conversation_id)
+                return conversation is not None and user_id in (conversation.client, *conversation.providers)
+            case _:
+                return True
 
     async def records_after(self, position: int) -> Sequence[Record]:
         return self._log.records[position:]

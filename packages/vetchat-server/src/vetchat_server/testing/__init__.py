@@ -23,9 +23,10 @@ from .conversations import ConversationContract  # noqa: E402
 from .resuming import ResumeContract  # noqa: E402
 from .retries import RetryContract  # noqa: E402
 from .storms import StormContract  # noqa: E402
+from .suite import NewStore  # noqa: E402
 from .users import UserContract  # noqa: E402
 
-__all__ = ["StoreContract"]
+__all__ = ["NewStore", "StoreContract"]
 
 
 class StoreContract(CommitContract, RetryContract, ConversationContract, ResumeContract, UserContract, StormContract):

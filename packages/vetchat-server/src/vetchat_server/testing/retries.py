@@ -69,7 +69,7 @@ class RetryContract(StoreSuite):
         assert outcomes == [Conflict(), Conflict()]
         store, _ = await reopen()
         assert await append(store, *others) == [Conflict(), Conflict()]
-        assert await store.read_messages(there.id, 0, 9) == []
+        assert list(await store.read_messages(there.id, 0, 9)) == []
 
     async def test_another_pet_or_other_providers_under_the_same_id_are_a_conflict(self, reopen: Reopen) -> None:
         store, _ = await reopen()

@@ -22,9 +22,9 @@ from vetchat_protocol.records import (
 )
 
 from . import rows, sql
-from .database import Client
 from .models import Kind
 from .sql import Grammar, Row
+from .transactions import Transaction
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Thread:
 class Batch:
     """The entries of one commit, inside its transaction."""
 
-    def __init__(self, transaction: Client, grammar: Grammar) -> None:
+    def __init__(self, transaction: Transaction, grammar: Grammar) -> None:
         self._transaction = transaction
         self._grammar = grammar
         self._position = 0
@@ -237,8 +237,8 @@ class Batch:
         await self._many(sql.INSERT_ROLE, self._roles)
 
     async def _query(self, statement: str, *values: object) -> list[Row]:
-        return await self._transaction.execute_query_dict(self._grammar(statement), list(values))
+        return await self._transaction.query(self._grammar(statement), list(values))
 
     async def _many(self, statement: str, values: list[list[object]]) -> None:
         if values:
-            await self._transaction.execute_many(self._grammar(statement), values)
+            await self._transaction.many(self._grammar(statement), values)

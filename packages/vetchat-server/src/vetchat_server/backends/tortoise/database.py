@@ -20,6 +20,9 @@ APP = "vetchat"
 WRITER, READER = "writer", "reader"
 LOCK_SPACE = zlib.crc32(b"vetchat") & 0x7FFFFFFF
 
+COMMAND_TIMEOUT = 10.0
+"""How long PostgreSQL may take to answer before it counts as away, in seconds."""
+
 IN_USE = "Another VetChat server is using this database, and only one may. Stop it first, or choose another database."
 
 
@@ -27,8 +30,6 @@ class Client(Protocol):
     """What we use of Tortoise's database clients."""
 
     async def execute_query_dict(self, query: str, values: list[object] | None = None) -> list[Row]: ...
-
-    async def execute_many(self, query: str, values: list[list[object]]) -> None: ...
 
     def acquire_connection(self) -> AbstractAsyncContextManager[Any]: ...
 
@@ -153,4 +154,5 @@ def _credentials(url: str) -> dict[str, Any]:
         "database": name,
         "schema": options.get("schema"),
         "application_name": "vetchat",
+        "command_timeout": COMMAND_TIMEOUT,
     }

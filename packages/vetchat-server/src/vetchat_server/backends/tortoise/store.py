@@ -1,14 +1,12 @@
 """The store on SQLite or PostgreSQL, through Tortoise ORM.
 
-One connection writes and others read beside it, so that history never waits for a commit. Tortoise binds its state to
-the task that initialised it, and a cancelled transaction would keep its lock for good: every write therefore runs in a
-task of its own, in the store's context, and its callers wait for it shielded.
+One connection writes and others read beside it, so that history never waits for a commit. Every write runs in a task
+of its own, and its callers wait for it shielded: a cancelled caller cancels nothing that has begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import sqlite3
 import uuid
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -17,9 +15,8 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from tortoise.context import TortoiseContext
-from tortoise.exceptions import BaseORMException, IntegrityError, OperationalError
+from tortoise.exceptions import BaseORMException
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
-from tortoise.transactions import in_transaction
 from vetchat_protocol.models import Conversation, Listing, Message, Role, User
 from vetchat_protocol.records import (
     ConversationDraft,
@@ -33,14 +30,18 @@ from vetchat_protocol.records import (
     retried,
 )
 
-from ...ports import LogHead, OutcomeUnknown, Rejected, StoreInUse, StoreUnavailable
+from ...ports import LogHead, Rejected, StoreInUse, StoreUnavailable
 from . import rows, sql
 from .commit import Batch
 from .database import APP, READER, WRITER, Client, Database
 from .models import Kind
 from .sql import Row
+from .transactions import on_postgres, on_sqlite
 
 T = TypeVar("T")
+
+BROKEN_RULES = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, KeyError)
+"""An entry that the tables, or what they hold, do not admit."""
 
 FAILURES = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """Whatever a database may answer instead of doing what it was asked."""
@@ -57,7 +58,6 @@ class TortoiseStore:
         self._database = Database.parse(url)
         self._grammar = self._database.grammar
         self._held = ExitStack()
-        self._context: contextvars.Context | None = None
         self._tortoise: TortoiseContext | None = None
         self._writer: Client | None = None
         self._reader: Client | None = None
@@ -84,7 +84,6 @@ class TortoiseStore:
         connections = self._tortoise.connections
         writer = self._writer = cast("Client", connections.get(WRITER))
         self._reader = cast("Client", connections.get(READER))
-        self._context = contextvars.copy_context()
         await MigrationExecutor(connections.get(WRITER), {APP: self._database.app()}).migrate(
             [MigrationTarget(APP, "__latest__")]
         )
@@ -99,49 +98,26 @@ class TortoiseStore:
         for client in (self._reader, self._writer):
             if client is not None:
                 await client.close()
-        self._reader = self._writer = self._context = self._tortoise = None
+        self._reader = self._writer = self._tortoise = None
         self._held.close()
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
+        return await self._in_own_task(self._commit(entries))
+
+    async def _commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
+        run = on_postgres if self._database.path is None else on_sqlite
         try:
-            return await self._in_own_task(self._commit(entries))
-        except IntegrityError as error:
+            return await run(
+                self._client(self._writer), lambda transaction: Batch(transaction, self._grammar).store(entries)
+            )
+        except BROKEN_RULES as error:
             if len(entries) == 1 and (outcome := await self._retried(entries[0])) is not None:
                 return [outcome]
             raise Rejected from error
-
-    async def _commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
-        committing = False
-        try:
-            async with in_transaction(WRITER) as transaction:
-                outcomes = await Batch(cast("Client", transaction), self._grammar).store(entries)
-                committing = True
-            return outcomes
-        except IntegrityError:
-            raise
-        except (asyncpg.DataError, KeyError) as error:
-            raise Rejected from error
-        except OperationalError as error:
-            if isinstance(error.__cause__, asyncpg.DataError):
-                raise Rejected from error
-            raise StoreUnavailable from error
         except FAILURES as error:
-            if committing and not await self._undone():
-                raise OutcomeUnknown from error
             raise StoreUnavailable from error
-
-    async def _undone(self) -> bool:
-        """Whether a failed COMMIT is certainly undone: SQLite says so itself, PostgreSQL's answer was lost."""
-        if self._database.path is None or self._writer is None:
-            return False
-        try:
-            async with self._writer.acquire_connection() as connection:
-                await connection.rollback()
-        except FAILURES:
-            return False
-        return True
 
     async def _retried(self, entry: Stamped) -> Outcome | None:
         """What an entry is that a unique index turned away: a retry of an earlier one, or None if it is just bad."""
@@ -178,10 +154,7 @@ class TortoiseStore:
 
     async def _in_own_task(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a write to its end, whatever becomes of the caller."""
-        if self._context is None:
-            work.close()
-            raise StoreUnavailable("The database is not open.")
-        return await asyncio.shield(asyncio.create_task(work, context=self._context.copy()))
+        return await asyncio.shield(asyncio.create_task(work))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
