@@ -11,9 +11,9 @@ from .backends.jwt import JwtAuthenticator, public_keys, secret_key
 from .backends.memory import MemoryStore
 from .backends.open import OpenAuthenticator
 from .backends.tortoise import TortoiseStore
+from .environment import Limits
 from .ports import Authenticator, ConversationPolicy, Credentials, Store
 from .service import Service
-from .services import Limits
 from .upgrade import Origins
 
 __all__ = [

@@ -12,6 +12,7 @@ from litestar import Litestar, MediaType, Response, WebSocket, get, websocket
 from litestar.config.app import AppConfig
 from litestar.exceptions import NotFoundException, WebSocketDisconnect
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 from litestar.plugins import InitPlugin
 from vetchat_protocol.codec import Dialect
 
@@ -191,7 +192,7 @@ def demo_page() -> list[BaseRouteHandler]:
         return answer("index.html")
 
     @get("/demo/{name:str}", sync_to_thread=False)
-    def asset(name: str) -> Response[bytes]:
+    def asset(name: FromPath[str]) -> Response[bytes]:
         return answer(name)
 
     return [page, asset]

@@ -23,6 +23,9 @@ from websockets.http11 import Request
 CLOSE_TIMEOUT = 2.0
 """How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
 
+BREATH = 0.5
+"""How long to wait after each piece of what a peer still sends to a connection that was closed, in seconds."""
+
 DIRECT = "vetchat.direct"
 """The ASGI extension under which our own server offers itself, so that frames can be written without waiting."""
 
@@ -63,6 +66,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             cast("dict[str, dict[str, object]]", self.scope)["extensions"][DIRECT] = self
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the peer sends; after our close slowly, so that one that only talks gets to listen (V5.4)."""
+        super().data_received(data)
+        if self.close_sent and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(BREATH, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def write_text(self, payload: bytes) -> bool:
         """Writes one text frame (RFC 6455, section 5.2) that many peers may get; False when it has to wait its turn."""

@@ -8,28 +8,24 @@ from typing import Protocol, TypeVar
 import anyio
 import structlog
 from anyio.abc import TaskGroup
-from vetchat_protocol import operations as ask
 from vetchat_protocol.codec import Dialect, encode_event
-from vetchat_protocol.delivery import Origin
 from vetchat_protocol.errors import (
     TOO_MANY_REFUSED,
     TOO_SLOW,
     UNREADABLE,
     CloseCode,
     Closing,
-    Code,
-    Refusal,
 )
 from vetchat_protocol.events import Error, Reconnect, ReconnectParams, TokenExpiring
 from vetchat_protocol.operations import Identity
-from vetchat_protocol.server import Response, Story, connect, respond
+from vetchat_protocol.server import Response, connect, respond
 from vetchat_protocol.session import Session
 
-from .answers import answer_from_store
+from .driver import Driver
+from .environment import Environment
 from .limits import Bucket
 from .outbox import Outbox
 from .ports import Credentials
-from .services import Services
 
 logger = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
@@ -64,14 +60,15 @@ class Socket(Protocol):
 class Connection:
     """One peer: opened before the upgrade is answered, run afterwards, and then released, whatever happened."""
 
-    def __init__(self, services: Services, session: Session, credentials: Credentials) -> None:
-        self._services = services
+    def __init__(self, environment: Environment, session: Session, credentials: Credentials) -> None:
+        self._environment = environment
         self._session = session
         self._credentials = credentials
-        limits = services.limits
+        limits = environment.limits
         self._outbox = Outbox(frames=limits.outbox_frames, size=limits.outbox_bytes)
+        self._driver = Driver(environment, session, credentials, self, self._outbox)
         refusals = limits.refusals_per_minute
-        self._refusals = Bucket(refusals / 60, refusals, refusals, services.clock())
+        self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
         self._close: CloseCode | None = None
         self._scope = anyio.CancelScope()
         self._idle = anyio.CancelScope()
@@ -108,7 +105,7 @@ class Connection:
         Raises:
             Closing, Refusal: it may not, or the store cannot say; nothing is left behind.
         """
-        await self._drive(connect(self._session, identity))
+        await self._driver.run(connect(self._session, identity))
 
     async def run(self, socket: Socket) -> None:
         """Serves the accepted socket until one side ends it."""
@@ -131,7 +128,7 @@ class Connection:
         self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
-        self._services.hub.leave(self.id)
+        self._environment.hub.leave(self.id)
 
     # -- what the hub and the service ask of it -----------------------------------------------------------------------
 
@@ -186,10 +183,10 @@ class Connection:
             self.end(closing.close)
 
     async def _handle(self, received: str | bytes) -> None:
-        response = await self._drive(respond(self._session, received))
+        response = await self._driver.run(respond(self._session, received))
         answer = response.answer
         if answer is not None:
-            self._services.hub.answer(self, answer)
+            self._environment.hub.answer(self, answer)
         self._count(response)
         if isinstance(answer, Error) and answer.params.code in UNREADABLE and self._refusals.take(self._now()):
             raise Closing(TOO_MANY_REFUSED)
@@ -198,92 +195,7 @@ class Connection:
     def _count(self, response: Response) -> None:
         answer = response.answer
         outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
-        self._services.metrics.command(response.event or "unknown", outcome)
-
-    # -- driving -------------------------------------------------------------------------------------------------------
-
-    async def _drive(self, story: Story[T]) -> T:
-        """Answers a story's operations until it ends."""
-        answer: object = None
-        error: Exception | None = None
-        try:
-            while True:
-                operation = story.send(answer) if error is None else story.throw(error)
-                answer, error = None, None
-                try:
-                    answer = await self._answer(operation)
-                except (Refusal, Closing) as refused:
-                    error = refused
-                except Exception as failure:
-                    logger.exception("operation_failed", operation=type(operation).__name__, connection=self.id)
-                    error = Refusal(Code.INTERNAL, "The server failed; nothing was changed.")
-                    error.__cause__ = failure
-        except StopIteration as end:
-            return end.value
-        finally:
-            story.close()
-
-    async def _answer(self, operation: ask.Operation[object]) -> object:
-        """What only this connection can answer; the rest is asked of the store."""
-        hub = self._services.hub
-        match operation:
-            case ask.Admit():
-                return self._admit()
-            case ask.Authenticate(token):
-                return await self._authenticate(token)
-            case ask.Enter(identity):
-                return await self._enter(identity)
-            case ask.Renew(identity):
-                return hub.renew(self.id, identity)
-            case ask.Leave():
-                return hub.leave(self.id)
-            case ask.Append(draft, ref):
-                return await self._services.log.append(draft, Origin(self.id, ref))
-            case ask.Join(conversation_ids):
-                hub.join(self.id, conversation_ids)
-                return ask.Joined(self._services.epoch, hub.delivery.head)
-            case ask.Reply(answer):
-                return hub.answer(self, answer)
-            case ask.Replay(page):
-                hub.replay(self.id, page)
-                return await self._outbox.answered()
-            case ask.GoLive(position):
-                return hub.go_live(self.id, position)
-            case ask.Subscribe(conversation_id):
-                return hub.subscribe(self.id, conversation_id)
-            case ask.Announce(conversation_id, answer):
-                return hub.announce(self.id, conversation_id, answer)
-            case ask.Unsubscribe(conversation_id):
-                return hub.unsubscribe(self.id, conversation_id)
-            case ask.ShowTyping(conversation_id, active):
-                return hub.show_typing(self.id, conversation_id, active)
-            case ask.Position():
-                return hub.position(self.id)
-            case _:
-                return await answer_from_store(self._services, self._session, operation)
-
-    def _admit(self) -> None:
-        """Counts a command against its user's rate, or its own before it has a user (R2.7)."""
-        identity = self._session.identity
-        wait = self._services.rates.take(identity.user.id if identity else self.id, self._now())
-        if wait:
-            raise Refusal(Code.RATE_LIMITED, "Too many commands; wait a moment.", retry_after_ms=wait)
-
-    async def _authenticate(self, token: str | None) -> Identity:
-        """Verifies the token, or without one takes what the upgrade proved, if that still holds (V1.2)."""
-        offered = self._session.offered
-        if offered is not None and (token is None or not self._services.authenticator.takes_tokens):
-            return self._services.verified(offered)
-        return await self._services.identify(Credentials(token, self._credentials.query))
-
-    async def _enter(self, identity: Identity) -> tuple[str, ...]:
-        """Listen, then look: counted first, so that no invitation falls in between; undone if the store fails."""
-        self._services.hub.enter(self, identity)
-        try:
-            return await self._services.arrive(identity.user)
-        except BaseException:
-            self._services.hub.leave(self.id)
-            raise
+        self._environment.metrics.command(response.event or "unknown", outcome)
 
     # -- writing and time ----------------------------------------------------------------------------------------------
 
@@ -323,4 +235,4 @@ class Connection:
                 self._arm()
 
     def _now(self) -> int:
-        return self._services.clock()
+        return self._environment.clock()

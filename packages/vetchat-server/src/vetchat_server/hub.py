@@ -13,6 +13,7 @@ from vetchat_protocol.codec import Dialect, encode_event
 from vetchat_protocol.delivery import Delivery, Origin, Sending
 from vetchat_protocol.errors import TOO_MANY_CONNECTIONS, UNAUTHENTICATED, CloseCode, Closing
 from vetchat_protocol.events import Answer, Event
+from vetchat_protocol.models import User
 from vetchat_protocol.operations import Identity
 from vetchat_protocol.records import LogPage, Record
 
@@ -172,6 +173,10 @@ class Hub:
         """The next records of the log."""
         for record, origin in records:
             self._deliver(self.delivery.committed(record, origin, self._clock()))
+
+    def user(self, connection: str) -> User:
+        """Whose connection it is, from when it has entered."""
+        return self._identities[connection].user
 
     def is_subscribed(self, connection: str, conversation_id: str) -> bool:
         """Whether the connection is subscribed, and hence its user a participant (S5.2)."""

@@ -19,12 +19,12 @@ from vetchat_protocol.session import Session, Terms
 from .backends.open import AnyConversation
 from .clock import Clock, NewId, random_id, system_clock
 from .connection import Connection
+from .environment import Environment, Limits
 from .hub import Hub
 from .limits import Rates
 from .log import Log
 from .metrics import Metrics
 from .ports import Authenticator, ConversationPolicy, Credentials, Store, StoreUnavailable
-from .services import Limits, Services
 from .upgrade import Denied, Origins, Upgrade
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -76,7 +76,7 @@ class Service:
             connections_per_user=limits.connections_per_user,
             tells_disconnect=tells_disconnect,
         )
-        self._services = Services(
+        self._environment = Environment(
             store=store,
             authenticator=authenticator,
             policy=policy or AnyConversation(),
@@ -100,17 +100,17 @@ class Service:
             StoreInUse, StoreUnavailable: the store cannot be had.
         """
         async with AsyncExitStack() as stack:
-            services = self._services
-            stack.push_async_callback(services.store.close)
-            head = await services.store.open()
-            services.epoch = head.epoch
-            services.log.head = head.position
-            services.hub.start(head.position)
-            services.hub.revoke(dict(await services.store.revocations()))
+            environment = self._environment
+            stack.push_async_callback(environment.store.close)
+            head = await environment.store.open()
+            environment.epoch = head.epoch
+            environment.log.head = head.position
+            environment.hub.start(head.position)
+            environment.hub.revoke(dict(await environment.store.revocations()))
             tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(services.hub.stop)
+            stack.callback(environment.hub.stop)
             stack.callback(tasks.cancel_scope.cancel)
-            tasks.start_soon(services.log.run)
+            tasks.start_soon(environment.log.run)
             tasks.start_soon(self._watch_revocations)
             self._stack = stack.pop_all()
         self.phase = Phase.SERVING
@@ -141,18 +141,18 @@ class Service:
         dialect = request.dialect()
         self._origins.check(request)
         credentials = request.credentials()
-        anonymous = dialect is Dialect.V1 and credentials.token is None and self._services.authenticator.takes_tokens
+        anonymous = dialect is Dialect.V1 and credentials.token is None and self._environment.authenticator.takes_tokens
         offered = None if anonymous else await self._identify(credentials)
-        services = self._services
-        if dialect is Dialect.V1 and services.hub.waiting >= services.limits.waiting_for_hello:
+        environment = self._environment
+        if dialect is Dialect.V1 and environment.hub.waiting >= environment.limits.waiting_for_hello:
             raise Denied(503, "Too many connections have not said hello yet; try again later.")
-        session = Session(services.new_id(), dialect, services.terms, services.clock(), offered)
-        connection = Connection(services, session, credentials)
+        session = Session(environment.new_id(), dialect, environment.terms, environment.clock(), offered)
+        connection = Connection(environment, session, credentials)
         self._connections.add(connection)
         self._idle.clear()
         try:
             if dialect is Dialect.V1:
-                services.hub.expect(connection)
+                environment.hub.expect(connection)
             elif offered is not None:
                 await self._open(connection, offered)
             self._must_serve()
@@ -173,7 +173,7 @@ class Service:
     async def drain(self) -> None:
         """Ends all connections so that nothing accepted is lost, telling nobody that anybody left (V5.4)."""
         self.phase = Phase.DRAINING
-        self._services.hub.quiet = True
+        self._environment.hub.quiet = True
         connections = list(self._connections)
         for connection in connections:
             connection.stop(random.randrange(RECONNECT_SPREAD))  # noqa: S311 - spreads a load, keeps no secret
@@ -192,7 +192,7 @@ class Service:
 
     async def _identify(self, credentials: Credentials) -> Identity:
         try:
-            return await self._services.identify(credentials)
+            return await self._environment.identify(credentials)
         except Closing as closing:
             if closing.close is NO_ROLE:
                 raise Denied(403, "This token carries no usable role: client or provider.") from None
@@ -218,6 +218,6 @@ class Service:
         while True:
             await anyio.sleep(REVOCATION_POLL)
             try:
-                self._services.hub.revoke(dict(await self._services.store.revocations()))
+                self._environment.hub.revoke(dict(await self._environment.store.revocations()))
             except StoreUnavailable as error:
                 logger.warning("revocations_unavailable", error=type(error.__cause__).__name__)

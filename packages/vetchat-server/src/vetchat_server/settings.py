@@ -12,7 +12,7 @@ from vetchat_protocol.fields import MAX_PROVIDERS
 from vetchat_protocol.session import Terms
 
 from .backends.tortoise.database import Database
-from .services import Limits
+from .environment import Limits
 from .upgrade import Origins, is_loopback
 
 Positive = Annotated[int, Field(ge=1)]

@@ -11,7 +11,7 @@ from vetchat_protocol.codec import SUBPROTOCOL, Dialect
 
 from .ports import Credentials
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Denied(Exception):
@@ -64,7 +64,7 @@ class Origins:
             Denied: 403.
         """
         host = upgrade.headers.get("host", "")
-        if self.loopback_only and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self.loopback_only and not _on_loopback(_place(f"http://{host}")):
             raise Denied(403, "In open mode the server answers on loopback only.")
         origin = upgrade.headers.get("origin")
         if origin is not None and not self._allows(origin, host):
@@ -73,21 +73,25 @@ class Origins:
     def _allows(self, origin: str, host: str) -> bool:
         if origin.lower().rstrip("/") in self.allowed:
             return True
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or parts.hostname is None:
-            return False
+        place = _place(origin)
         if self.loopback_only:
-            return is_loopback(parts.hostname)
-        return _place(f"{parts.scheme}://{parts.netloc}") == _place(f"{parts.scheme}://{host}")
+            return _on_loopback(place)
+        scheme, _, _ = origin.partition("://")
+        return place is not None and place == _place(f"{scheme}://{host}")
 
 
-def _place(url: str) -> tuple[str | None, int | None]:
-    """Host and port, the scheme's own port filled in."""
-    parts = urlsplit(url)
+def _place(address: str) -> tuple[str, int] | None:
+    """Host and port of a web address, the scheme's own port filled in; None if it is no such address."""
     try:
-        return parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme]
-    except ValueError:
-        return None, None
+        parts = urlsplit(address)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return (parts.hostname, port) if parts.hostname else None
+
+
+def _on_loopback(place: tuple[str, int] | None) -> bool:
+    return place is not None and is_loopback(place[0])
 
 
 def is_loopback(host: str) -> bool:

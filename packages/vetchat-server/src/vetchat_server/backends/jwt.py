@@ -7,13 +7,14 @@ The algorithm is pinned by the key, never chosen by the token, so `none` and alg
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from vetchat_protocol.errors import NO_ROLE, UNAUTHENTICATED, Closing
@@ -26,6 +27,9 @@ from ..ports import Credentials
 
 MIN_SECRET = 32
 """The shortest shared secret, in bytes (RFC 7518, section 3.2)."""
+
+MAX_EXPIRY = 2**53
+"""The latest `exp` in ms: beyond it, a JSON number is not exact for every reader (RFC 8259, section 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class JwtAuthenticator:
             expires_at = int(claims["exp"] * 1_000)
         except (ValueError, OverflowError):
             raise Closing(UNAUTHENTICATED) from None
+        if expires_at > MAX_EXPIRY:
+            raise Closing(UNAUTHENTICATED)
         role = claims.get("role")
         if not isinstance(role, str) or role not in set(Role):
             raise Closing(NO_ROLE)
@@ -133,7 +139,7 @@ class JwtAuthenticator:
         registry = JWTClaimsRegistry(self._clock() // 1_000, 0, **self._options)
         for pinned in self._candidates(token):
             try:
-                claims = jwt.decode(token, pinned.key, algorithms=[pinned.algorithm]).claims
+                claims = _decode(token, pinned)
                 registry.validate({name: value for name, value in claims.items() if name != "iat"})
             except (JoseError, ValueError, TypeError):
                 continue
@@ -149,6 +155,12 @@ class JwtAuthenticator:
         except (JoseError, ValueError, TypeError):
             raise Closing(UNAUTHENTICATED) from None
         return [pinned for pinned in self._keys if pinned.key.kid == kid] or self._keys
+
+
+def _decode(token: str, pinned: PinnedKey) -> Mapping[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)  # EdDSA has a newer name (RFC 9864), which nobody uses yet
+        return jwt.decode(token, pinned.key, algorithms=[pinned.algorithm]).claims
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str | None:

@@ -35,7 +35,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Services:
+class Environment:
     """The one of each that all connections share; `epoch` is known once the store is open."""
 
     store: Store
