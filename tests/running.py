@@ -19,7 +19,7 @@ SECRET = "a secret for tests that is longer than 32 bytes"
 ALLOWED_ORIGIN = "https://clinic.example"
 COMMAND = (sys.executable, "-m", "vetchat_protocol.cli", "serve")
 START_TIMEOUT = 30.0
-STOP_TIMEOUT = 15.0
+STOP_TIMEOUT = 30.0
 
 
 class ServerProcess:
@@ -69,6 +69,11 @@ class ServerProcess:
     @property
     def log(self) -> str:
         return "".join(self._lines)
+
+    @property
+    def tracebacks(self) -> list[str]:
+        """The lines of the log that hold a traceback, as text or as structlog writes it in JSON."""
+        return [line for line in self._lines if "Traceback" in line or '"exc_type"' in line]
 
     @property
     def pid(self) -> int:

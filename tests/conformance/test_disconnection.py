@@ -1,8 +1,15 @@
 """Disconnecting: what others are told, and that nothing is left behind (R5.7, S5.8)."""
 
-import pytest
+import re
+import time
+from pathlib import Path
 
-from tests.conformance.peer import People, new_id
+import pytest
+from anyio import sleep
+
+from tests.conformance.peer import PATIENCE, People, new_id
+from tests.databases import sqlite_url
+from tests.running import ServerProcess, running_server
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +96,7 @@ async def test_what_was_sent_just_before_leaving_still_counts(people: People) ->
 
 
 @pytest.mark.clause("S5.8")
-async def test_coming_and_going_many_times_leaves_exactly_one_presence(people: People) -> None:
+async def test_coming_and_going_many_times_leaves_nothing_behind(server: ServerProcess, people: People) -> None:
     owner, vet_id = await people.client(), new_id()
     conversation = (await owner.create(vet_id))["id"]
     for _ in range(30):  # more than the connections that a user may have at once (R2.7)
@@ -99,3 +106,26 @@ async def test_coming_and_going_many_times_leaves_exactly_one_presence(people: P
         await owner.expect("user_left", user_id=vet_id, reason="disconnected")
     await owner.say(conversation)
     await owner.expect_silence()
+    deadline = time.monotonic() + PATIENCE
+    while open_connections(server) != 1:
+        assert time.monotonic() < deadline, "only the owner is still connected"
+        await sleep(0.01)
+
+
+def open_connections(server: ServerProcess) -> float:
+    """How many connections the server counts."""
+    return sum(map(float, re.findall(r"^vetchat_connections\{.*\} (.+)$", server.get("/metrics")[1], re.MULTILINE)))
+
+
+@pytest.mark.clause("R5.7")
+async def test_a_setting_turns_the_announcement_of_disconnections_off(tmp_path: Path) -> None:
+    with running_server(sqlite_url(tmp_path), tell_disconnects="false") as server:
+        async with People(server) as people:
+            owner, vet, conversation = await people.consultation()
+            await people.leave(vet)
+            phone = await people.another_device_of(vet)
+            await phone.unsubscribe(conversation)
+            heard = [await owner.receive() for _ in range(2)]
+            assert [frame.event for frame in heard] == ["user_joined", "user_left"]
+            assert heard[1].params["reason"] == "unsubscribed"
+            await owner.expect_silence()

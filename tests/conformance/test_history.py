@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from tests.conformance.peer import ABSENT, Peer, People, new_id
-from tests.databases import postgres_database, rows_read
+from tests.databases import postgres_database, rows_read, run_sql
 from tests.running import running_server
 
 pytestmark = pytest.mark.anyio
 
 
-async def fill(peer: Peer, conversation: str, count: int) -> list[Any]:
+async def fill(peer: Peer, conversation: str, count: int, ending: str = "") -> list[Any]:
     """Sends `count` messages, and returns them newest first as history has them."""
     for number in range(count):
-        await peer.send("message", {"conversation_id": conversation, "content": f"Message {number}"})
+        await peer.send("message", {"conversation_id": conversation, "content": f"Message {number}{ending}"})
     return [await peer.expect("message_sent") for _ in range(count)][::-1]
 
 
@@ -112,17 +112,6 @@ async def test_asking_for_history_subscribes_and_the_others_hear_of_it(people: P
 # -- what it costs -----------------------------------------------------------------------------------------------------
 
 
-async def reads(database: str, owner_id: str, conversation: str, questions: int, page: int = 0) -> int:
-    """How many rows and index entries PostgreSQL reads for a server's life with this many questions in it."""
-    before = rows_read(database)
-    with running_server(database, rate_limit=0) as server:
-        async with People(server) as people:
-            owner = await people.client(owner_id)
-            for _ in range(questions):
-                assert len((await owner.history(conversation, page, limit=20))["messages"]) == 20
-    return rows_read(database) - before
-
-
 @pytest.mark.clause("R4.19")
 async def test_a_page_costs_the_same_however_long_the_conversation_and_however_deep_the_page() -> None:
     messages, questions, owner_id = 2_000, 50, new_id()
@@ -132,8 +121,12 @@ async def test_a_page_costs_the_same_however_long_the_conversation_and_however_d
                 owner = await people.client(owner_id)
                 conversation = (await owner.create())["id"]
                 for _ in range(messages // 100):
-                    await fill(owner, conversation, 100)
-        nothing = await reads(database, owner_id, conversation, questions=0)
-        for page in (0, messages // 20 - 1):
-            asked = await reads(database, owner_id, conversation, questions, page)
-            assert asked - nothing < questions * 100, "a page of 20 messages takes 100 reads at most"
+                    await fill(owner, conversation, 100, " and so on" * 40)
+        run_sql(database, "ANALYZE")  # a table that is too small is not worth an index
+        before = rows_read(database)
+        with running_server(database, rate_limit=0) as server:
+            async with People(server) as people:
+                owner = await people.client(owner_id)
+                for page in (0, messages // 20 - 1) * questions:
+                    assert len((await owner.history(conversation, page, limit=20))["messages"]) == 20
+        assert rows_read(database) - before < 2 * questions * 100, "a page of 20 messages takes 100 reads at most"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from anyio import fail_after
@@ -11,7 +12,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.conformance.peer import PATIENCE, Peer, People, Refused, new_id, refusal
 from tests.conformance.shapes import Frame
-from tests.running import ServerProcess
+from tests.databases import sqlite_url
+from tests.running import ServerProcess, running_server
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +144,29 @@ async def test_well_formed_commands_that_fail_do_not_count_as_refused_frames(peo
         await vet.refused("conversation_history", {"conversation_id": new_id()})
         await vet.refused("new_conversation", {"pet_id": new_id(), "providers": []})
     await vet.expect_silence()
+
+
+@pytest.mark.clause("R2.7")
+async def test_the_limits_are_settings(tmp_path: Path) -> None:
+    limits = {"rate_limit": 0.5, "rate_burst": 6, "max_refusals": 3, "max_connections_per_user": 2}
+    with running_server(sqlite_url(tmp_path), max_frame_bytes=1_000, **limits) as server:
+        async with People(server) as people:
+            owner = await people.client()
+            phone = await people.another_device_of(owner)
+            assert await refusal(server.ws_url, token=server.token(owner.user_id, "client")) == 429
+            for _ in range(6):
+                await owner.expect_silence()
+            await owner.refused("conversations")
+            await phone.send_text(padded(phone.frame("conversations"), 1_001))
+            assert await phone.closed() == 1009
+            vet = await people.provider()
+            await vet.send_text(padded(vet.frame("conversations"), 1_000))
+            await vet.expect("conversations")
+            for _ in range(3):
+                await vet.refused("nonsense")
+            frames, code = await flooded(vet, "nonsense", times=1)
+            assert code == 1008
+            assert len(frames) <= 1
 
 
 # -- connections -------------------------------------------------------------------------------------------------------
