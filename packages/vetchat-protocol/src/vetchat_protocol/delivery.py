@@ -83,9 +83,12 @@ class Delivery:
         """The connection counts as its user's from now on; on the base wire it is live at once (R1.4)."""
         self.rooms.enter(Seat(connection, user, dialect, live=dialect is Dialect.BASE, position=self.head))
 
-    def join(self, connection: str, conversation_ids: Iterable[str], now: int) -> Iterator[Sending]:
-        """Subscribes to all of them and tells the others (S5.1, S5.3)."""
+    def join(
+        self, connection: str, conversation_ids: Iterable[str], now: int, position: int | None = None
+    ) -> Iterator[Sending]:
+        """Subscribes to all of them and tells the others (S5.1, S5.3); its position begins there, or at the head."""
         seat = self._seat(connection)
+        seat.position = self.head if position is None else position
         for conversation_id in conversation_ids:
             self.rooms.subscribe(seat, conversation_id)
             yield from self._appear(seat, conversation_id, now)
@@ -99,7 +102,6 @@ class Delivery:
         if missing > len(self._tail):
             return None
         seat = self._seat(connection)
-        seat.position = position
         records = islice(self._tail, len(self._tail) - missing, None)
         sendings = list(self.replay(connection, records))
         seat.live = True

@@ -131,6 +131,8 @@ class Connection:
             self._opened()
         elif value.answer is not None:
             self.hear(write_event(value.answer, self.session.dialect), answers=True)
+        if self.gone:
+            return
         if self.closed is not None:
             self.leave()
         else:

@@ -169,9 +169,13 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Join(Operation[Joined]):
-    """Subscribes the connection to these conversations and tells the others (S5.1, V1.4)."""
+    """Subscribes the connection to these conversations and tells the others (S5.1, V1.4).
+
+    The connection's position (V5.1) begins at `position`, or at the log's head.
+    """
 
     conversation_ids: tuple[str, ...]
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

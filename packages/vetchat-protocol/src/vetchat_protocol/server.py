@@ -269,9 +269,10 @@ async def hello(session: Session, command: commands.Hello) -> None:
         await ask.Leave()
         raise
     session.identity = identity
-    joined = await ask.Join(conversation_ids)
+    since = resume.offset if resume is not None and recovered else None
+    joined = await ask.Join(conversation_ids, since)
     await ask.Reply(_welcome(session, command, joined, recovered))
-    await _catch_up(resume.offset if resume is not None and recovered else joined.offset)
+    await _catch_up(joined.offset if since is None else since)
 
 
 def _same_user(known: Identity | None, identity: Identity) -> None:

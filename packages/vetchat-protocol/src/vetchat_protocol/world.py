@@ -172,8 +172,8 @@ class World:
                 return None
             case ask.Authenticate(token):
                 return self._authenticate(session, token)
-            case ask.Join(conversation_ids):
-                self.tell(delivery.join(connection, conversation_ids, self.now))
+            case ask.Join(conversation_ids, position):
+                self.tell(delivery.join(connection, conversation_ids, self.now, position))
                 return ask.Joined(self.log.epoch, delivery.head)
             case ask.Leave():
                 return self.tell(delivery.disconnect(connection, self.now))

@@ -86,8 +86,8 @@ class Driver:
                 return hub.show_typing(connection, conversation_id, active)
             case ask.Position():
                 return hub.position(connection)
-            case ask.Join(conversation_ids):
-                hub.join(connection, conversation_ids)
+            case ask.Join(conversation_ids, position):
+                hub.join(connection, conversation_ids, position)
                 return ask.Joined(self._environment.epoch, hub.delivery.head)
             case ask.Reply(answer):
                 return hub.answer(self._recipient, answer)

@@ -143,8 +143,8 @@ class Hub:
 
     # -- the delivery machine's inputs -------------------------------------------------------------------------------
 
-    def join(self, connection: str, conversation_ids: Iterable[str]) -> None:
-        self._deliver(self.delivery.join(connection, conversation_ids, self._clock()))
+    def join(self, connection: str, conversation_ids: Iterable[str], position: int | None) -> None:
+        self._deliver(self.delivery.join(connection, conversation_ids, self._clock(), position))
 
     def go_live(self, connection: str, position: int) -> bool:
         sendings = self.delivery.go_live(connection, position)
