@@ -25,7 +25,7 @@ from vetchat_protocol.records import (
 
 from .clock import Clock, NewId
 from .metrics import Metrics
-from .ports import OutcomeUnknown, Rejected, Store, StoreError, StoreUnavailable
+from .ports import OutcomeUnknown, Rejected, Store, StoreUnavailable
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -170,7 +170,7 @@ class Log:
         while True:
             try:
                 return await self._store.records_after(self.head)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the log cannot go on without knowing
                 _log_failure(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)

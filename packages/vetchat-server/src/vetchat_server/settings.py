@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,10 @@ from .backends.tortoise.database import Database
 from .environment import Limits
 from .upgrade import Origins, is_loopback
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@*\s]+")
+
 Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def default_database() -> str:
@@ -26,7 +30,7 @@ def default_database() -> str:
 class Settings(BaseSettings):
     """How a server runs. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="VETCHAT_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="VETCHAT_", extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="The port to listen on; 0 picks a free one.")
@@ -44,7 +48,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Web origins that may connect beside the server's own, separated by commas."
     )
-    rate_limit: float = Field(20.0, ge=0, description="Commands per second and user; 0 for no limit.")
+    rate_limit: float = Field(
+        20.0, ge=0, allow_inf_nan=False, description="Commands per second and user; 0 for no limit."
+    )
     rate_burst: Positive = Field(200, description="Commands that a user may issue at once.")
     max_refusals: Positive = Field(100, description="Refused frames per minute and connection.")
     max_connections_per_user: Positive = Field(20, description="Connections per user.")
@@ -54,9 +60,9 @@ class Settings(BaseSettings):
     outbox_bytes: Positive = Field(1_048_576, description="Bytes that may wait for one connection.")
     max_waiting_for_hello: Positive = Field(1_000, description="`vetchat.v1` connections that have not said hello.")
     max_resume_frames: Positive = Field(10_000, description="Frames that a resume may replay.")
-    handshake_timeout: float = Field(10.0, gt=0, description="How long a new connection may take to send its request.")
-    hello_timeout: float = Field(10.0, gt=0, description="How long a `vetchat.v1` connection may take to say hello.")
-    heartbeat_interval: float = Field(25.0, gt=0, description="How often peers are pinged, and may take to answer.")
+    handshake_timeout: Seconds = Field(10.0, description="How long a new connection may take to send its request.")
+    hello_timeout: Seconds = Field(10.0, description="How long a `vetchat.v1` connection may take to say hello.")
+    heartbeat_interval: Seconds = Field(25.0, description="How often peers are pinged, and may take to answer.")
     tell_disconnects: bool = Field(True, description="Whether `user_left` is sent when somebody disconnects.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
@@ -65,6 +71,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return frozenset(origin.strip().lower().rstrip("/") for origin in value.split(",") if origin.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: frozenset[str]) -> frozenset[str]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("An origin is named like https://clinic.example, without a path; commas separate several.")
         return value
 
     @field_validator("database")

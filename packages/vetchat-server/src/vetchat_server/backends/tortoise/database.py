@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -148,7 +148,7 @@ def _credentials(url: str) -> dict[str, Any]:
         raise ValueError("A PostgreSQL database URL takes one option: ?schema=name.")
     return {
         "host": parts.hostname,
-        "port": parts.port or 5432,
+        "port": _port(parts),
         "user": unquote(parts.username or ""),
         "password": unquote(parts.password) if parts.password else None,
         "database": name,
@@ -156,3 +156,11 @@ def _credentials(url: str) -> dict[str, Any]:
         "application_name": "vetchat",
         "command_timeout": COMMAND_TIMEOUT,
     }
+
+
+def _port(parts: SplitResult) -> int:
+    """The port; what stands in its place may be part of a password, which is not repeated."""
+    try:
+        return parts.port or 5432
+    except ValueError:
+        raise ValueError("A PostgreSQL database's port is a number; in a password, write / as %2F.") from None

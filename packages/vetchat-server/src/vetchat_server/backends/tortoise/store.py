@@ -36,14 +36,14 @@ from .commit import Batch
 from .database import APP, READER, WRITER, Client, Database
 from .models import Kind
 from .sql import Row
-from .transactions import on_postgres, on_sqlite
+from .transactions import POSTGRES_FAILURES, on_postgres, on_sqlite
 
 T = TypeVar("T")
 
 BROKEN_RULES = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, KeyError)
 """An entry that the tables, or what they hold, do not admit."""
 
-FAILURES = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+FAILURES = (BaseORMException, sqlite3.Error, *POSTGRES_FAILURES)
 """Whatever a database may answer instead of doing what it was asked."""
 
 

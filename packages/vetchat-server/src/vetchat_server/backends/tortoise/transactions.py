@@ -19,6 +19,15 @@ from .sql import Row
 
 T = TypeVar("T")
 
+POSTGRES_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what it says when a connection breaks halfway through an answer
+    OSError,
+    TimeoutError,
+)
+"""Whatever PostgreSQL, or the way to it, may answer instead of doing what it was asked."""
+
 
 class Transaction(Protocol):
     """Statements of one transaction."""
@@ -89,13 +98,13 @@ async def on_postgres(client: Client, work: Work[T]) -> T:
         try:
             result = await work(PostgresTransaction(connection))
         except BaseException:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # what broke is raised already
+            with suppress(*POSTGRES_FAILURES):  # what broke is raised already
                 await transaction.rollback()
             raise
         try:
             await transaction.commit()
         except asyncpg.IntegrityConstraintViolationError:
             raise
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except POSTGRES_FAILURES as error:
             raise OutcomeUnknown from error
         return result
