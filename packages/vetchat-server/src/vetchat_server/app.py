@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import structlog
 from litestar import Litestar, MediaType, Response, WebSocket, get, websocket
@@ -14,6 +15,7 @@ from litestar.exceptions import NotFoundException, WebSocketDisconnect
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from litestar.plugins import InitPlugin
+from vetchat_protocol import asyncapi
 from vetchat_protocol.codec import Dialect
 
 from .asgi import DIRECT, WebSocketProtocol
@@ -42,8 +44,8 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 class VetChatPlugin(InitPlugin):
     """Mounts a VetChat service in a Litestar application, which opens and closes it with its own lifespan.
 
-    `path` is the endpoint's, with or without a trailing slash (S1.1). `probes` adds `/health` and `/metrics`; `demo`
-    adds the demo page at `/`, which is of use in open mode only.
+    `path` is the endpoint's, with or without a trailing slash (S1.1). `probes` adds `/health`, `/metrics` and
+    `/asyncapi.json`; `demo` adds the demo page at `/`, which is of use in open mode only.
     """
 
     def __init__(self, service: Service, *, path: str = "/ws", probes: bool = True, demo: bool = False) -> None:
@@ -56,7 +58,7 @@ class VetChatPlugin(InitPlugin):
         """Adds the route handlers and the lifespan."""
         handlers: list[BaseRouteHandler] = [endpoint(self._service, self._path)]
         if self._probes:
-            handlers += probes(self._service)
+            handlers += [*probes(self._service), specification(self._path)]
         if self._demo:
             handlers += demo_page()
         app_config.route_handlers.extend(handlers)
@@ -99,9 +101,11 @@ def endpoint(service: Service, path: str) -> BaseRouteHandler:
 
 
 def _upgrade(socket: WebSocket[Any, Any, Any]) -> Upgrade:
-    query = {key: values[-1] for key, values in socket.query_params.dict().items()}
+    """Straight from the ASGI scope: what Litestar parses it also keeps, for as long as the connection lasts."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in socket.scope["headers"]}
+    query = dict(parse_qsl(socket.scope["query_string"].decode("latin-1"), keep_blank_values=True))
     subprotocols = cast("Sequence[str]", socket.scope["subprotocols"])
-    return Upgrade(dict(socket.headers), query, [name for name in subprotocols if name])
+    return Upgrade(headers, query, [name for name in subprotocols if name])
 
 
 async def _deny(socket: WebSocket[Any, Any, Any], denied: Denied) -> None:
@@ -175,6 +179,17 @@ def probes(service: Service) -> list[BaseRouteHandler]:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [health, metrics]
+
+
+def specification(path: str) -> BaseRouteHandler:
+    """What the endpoint at this path understands and says, as an AsyncAPI document; any web page may read it."""
+    document = asyncapi.document(f"{path.rstrip('/')}/")
+
+    @get("/asyncapi.json", sync_to_thread=False)
+    def answer() -> Response[dict[str, Any]]:
+        return Response(document, media_type=MediaType.JSON, headers={"Access-Control-Allow-Origin": "*"})
+
+    return answer
 
 
 def demo_page() -> list[BaseRouteHandler]:

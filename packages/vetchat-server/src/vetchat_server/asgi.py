@@ -140,9 +140,12 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves until a signal comes; `finished` is set when everything is closed, also after a failure."""
+        self.servers: list[asyncio.Server] = []
         try:
             await super().serve(sockets)
         finally:
+            for listening in self.servers:  # uvicorn leaves them open when it is cancelled
+                listening.close()
             self.finished.set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -138,7 +138,7 @@ async def _serve(settings: Settings, service: Service, listener: socket.socket) 
 
 
 def _calm_collector() -> None:
-    """Leaves what the start made out of garbage collection, which would otherwise stop a full server for half a second."""
+    """Leaves what the start made out of garbage collection, which would else stop a full server for half a second."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -70,12 +70,10 @@ class Connection:
         refusals = limits.refusals_per_minute
         self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
         self._close: CloseCode | None = None
-        self._scope = anyio.CancelScope()
         self._idle = anyio.CancelScope()
         self._waiting = False
-        self._stopping = False
-        self._stopped = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._stopped: asyncio.Event | None = None
+        self._ended: asyncio.Event | None = None
         self._socket: Socket | None = None
         self._tasks: TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -111,21 +109,22 @@ class Connection:
         """Serves the accepted socket until one side ends it."""
         if self._close is TOO_SLOW:
             return
-        with self._scope:
-            async with anyio.create_task_group() as self._tasks:
-                self._socket = socket
-                if self._outbox:
-                    self._tasks.start_soon(self._write, socket)
-                self._arm()
-                await self._read(socket)
+        async with anyio.create_task_group() as self._tasks:
+            self._socket = socket
+            if self._outbox:
+                self._tasks.start_soon(self._write, socket)
+            self._arm()
+            await self._read(socket)
+            if self._stopped is not None and self._ended is not None:
                 self._stopped.set()
                 await self._ended.wait()
-                await self._outbox.emptied()
-                self._socket = None
+            await self._outbox.emptied()
+            self._socket = None
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
-        self._stopped.set()
+        if self._stopped is not None:
+            self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
         self._environment.hub.leave(self.id)
@@ -146,11 +145,15 @@ class Connection:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
         if self._close is None or close is TOO_SLOW:
             self._close = close
-        self._ended.set()
-        if close is TOO_SLOW:
-            self._scope.cancel()
+        if self._ended is not None:
+            self._ended.set()
+        if self._tasks is None:
             return
-        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + FINISH)
+        scope = self._tasks.cancel_scope
+        if close is TOO_SLOW:
+            scope.cancel()
+            return
+        scope.deadline = min(scope.deadline, anyio.current_time() + FINISH)
         if self._waiting:
             self._idle.cancel()
 
@@ -158,12 +161,13 @@ class Connection:
         """Starts no further command (V5.4), but still tells what the others' last ones bring, until `end`."""
         if self.dialect is Dialect.V1:
             self._tell(Reconnect(params=ReconnectParams(after_ms=after_ms)))
-        self._stopping = True
+        self._stopped, self._ended = asyncio.Event(), asyncio.Event()
         if self._waiting:
             self._idle.cancel()
 
     async def stopped(self) -> None:
         """Waits, after `stop`, until the command that was begun is finished."""
+        assert self._stopped is not None
         await self._stopped.wait()
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -171,14 +175,14 @@ class Connection:
     async def _read(self, socket: Socket) -> None:
         try:
             with self._idle:  # cancelled only while no command is at hand
-                while self._close is None and not self._stopping:
+                while self._close is None and self._stopped is None:
                     self._waiting = True
                     received = await socket.receive()
                     self._waiting = False
                     await self._handle(received)
                     await self._outbox.answered()
         except Disconnected:
-            self._scope.cancel()
+            self._gone()
         except Closing as closing:
             self.end(closing.close)
 
@@ -206,7 +210,12 @@ class Connection:
                 await socket.send(self._outbox.first())
                 self._outbox.written()
         except Disconnected:
-            self._scope.cancel()
+            self._gone()
+
+    def _gone(self) -> None:
+        """The peer went by itself: there is nothing left to do."""
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
 
     def _tell(self, event: TokenExpiring | Reconnect) -> None:
         self.push(encode_event(event, self.dialect), counted=True)

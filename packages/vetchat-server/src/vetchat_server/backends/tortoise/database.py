@@ -23,6 +23,9 @@ LOCK_SPACE = zlib.crc32(b"vetchat") & 0x7FFFFFFF
 COMMAND_TIMEOUT = 10.0
 """How long PostgreSQL may take to answer before it counts as away, in seconds."""
 
+LOCK_PATIENCE = 2.0
+"""How long a server that starts waits for the lock of one that was killed a moment ago, in seconds."""
+
 IN_USE = "Another VetChat server is using this database, and only one may. Stop it first, or choose another database."
 
 
@@ -104,7 +107,7 @@ class Database:
         """Every connection that may write first takes the lock, so that one that lost it can never write (fencing)."""
         schema = (self.credentials or {}).get("schema") or "public"
         key = zlib.crc32(schema.encode()) & 0x7FFFFFFF
-        for _ in range(20):  # a server that was killed holds it until PostgreSQL notices
+        for _ in range(round(LOCK_PATIENCE / 0.1)):  # a killed server holds it until PostgreSQL notices
             if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, key):
                 return
             await connection.execute("SELECT pg_sleep(0.1)")
@@ -125,7 +128,7 @@ class Database:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         lock = FileLock(f"{self.path}.lock", mode=0o600)
         try:
-            lock.acquire(timeout=2)
+            lock.acquire(timeout=LOCK_PATIENCE)
         except Timeout:
             raise StoreInUse(IN_USE) from None
         try:

@@ -84,6 +84,8 @@ class TortoiseStore:
         connections = self._tortoise.connections
         writer = self._writer = cast("Client", connections.get(WRITER))
         self._reader = cast("Client", connections.get(READER))
+        async with writer.acquire_connection():
+            pass  # takes the lock: the migrations would take a failure to connect for an empty database
         await MigrationExecutor(connections.get(WRITER), {APP: self._database.app()}).migrate(
             [MigrationTarget(APP, "__latest__")]
         )
