@@ -173,9 +173,10 @@ def encode_event(event: Event, dialect: Dialect) -> bytes:
 
 
 def write_command(command: Command) -> str:
-    """The command as the text of one frame; what is None is left out."""
-    frame = command.model_dump(exclude_none=True)
-    return to_json({key: frame[key] for key in ("sender_id", "event", "params", "ref") if key in frame}).decode()
+    """The command as the text of one frame: what was said, and no default beside it that could contradict it (V3.5)."""
+    params = command.params.model_dump(exclude_unset=True, exclude_none=True)
+    frame = {"sender_id": command.sender_id, "event": command.event, "params": params, "ref": command.ref}
+    return to_json({key: value for key, value in frame.items() if value is not None}).decode()
 
 
 def _not_on_base(model: type[Frame]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from .fields import V1, Content, Frame, Key, Seq, Text, Uuid
@@ -17,8 +17,8 @@ MAX_LISTED: Final = 1_000
 class CommandFrame(Frame):
     """What all commands share: who says to send it (R2.3), and the `ref` that its answer carries back (V2.1)."""
 
-    sender_id: str | None = None
-    ref: Annotated[str | None, V1] = None
+    sender_id: Annotated[str | None, WithJsonSchema({"type": "string"})] = None
+    ref: Annotated[str | None, WithJsonSchema({"type": ["string", "null"], "minLength": 1, "maxLength": 64}), V1] = None
 
 
 class ConversationParams(Frame):

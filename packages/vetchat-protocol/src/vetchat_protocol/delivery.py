@@ -123,6 +123,9 @@ class Delivery:
         if seat is None:
             return []
         sendings: list[Sending] = []
+        for (conversation_id, user_id), writing in list(self._writing.items()):
+            if writing.connection == connection:
+                sendings.extend(self._stop_writing(conversation_id, user_id))
         for conversation_id in sorted(seat.subscriptions):
             sendings.extend(self._leave(seat, conversation_id, "disconnected", now))
         self.rooms.leave(connection)
@@ -267,8 +270,8 @@ class Delivery:
     def _leave(
         self, seat: Seat, conversation_id: str, reason: Literal["unsubscribed", "disconnected"], now: int
     ) -> Iterator[Sending]:
-        yield from self._stop_writing(conversation_id, seat.user.id, seat.connection)
         left = self.rooms.unsubscribe(seat, conversation_id)
+        yield from self._stop_writing(conversation_id, seat.user.id, None if left else seat.connection)
         if left and (reason == "unsubscribed" or self._tells_disconnect):
             shown = _shown(seat.user)
             params = events.UserLeftParams(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from . import models
 from .errors import Code, Refusal
-from .fields import V1, Frame, Millis
+from .fields import V1, Frame, Id, Millis
 from .models import NIL, Role
 
 
@@ -29,10 +29,10 @@ Flag = Annotated[bool | None, Field(exclude_if=_absent), V1]
 class ConversationParams(Frame):
     """A conversation on the wire (S4.1, S4.12), with what `vetchat.v1` adds (V3.6, V4.2)."""
 
-    id: str
-    providers: tuple[str, ...]
-    client: str
-    pet: str
+    id: Id
+    providers: tuple[Id, ...]
+    client: Id
+    pet: Id
     last_message: str
     last_updated_timestamp: Millis
     last_seq: Count = None
@@ -68,9 +68,9 @@ class ConversationParams(Frame):
 class MessageParams(Frame):
     """A message on the wire (S4.5, S4.16)."""
 
-    id: str
-    conversation_id: str
-    sender_id: str
+    id: Id
+    conversation_id: Id
+    sender_id: Id
     content: str
     timestamp: Millis
     seq: Count = None
@@ -134,7 +134,7 @@ class HistoryParams(Frame):
     total_count: int
     has_more: bool
     has_newer: Flag = None
-    conversation_id: Annotated[str | None, Field(exclude_if=_absent), V1] = None
+    conversation_id: Annotated[Id | None, Field(exclude_if=_absent), V1] = None
     last_seq: Count = None
 
 
@@ -150,7 +150,7 @@ class ConversationHistoryResponse(Frame):
 class SubscribedParams(Frame):
     """Which conversation is subscribed to (S4.20)."""
 
-    conversation_id: str
+    conversation_id: Id
     status: Literal["success"] = "success"
     last_seq: Count = None
 
@@ -167,7 +167,7 @@ class Subscribed(Frame):
 class UnsubscribedParams(Frame):
     """Which conversation is no longer subscribed to (S4.21)."""
 
-    conversation_id: str
+    conversation_id: Id
     status: Literal["success"] = "success"
 
 
@@ -183,10 +183,10 @@ class Unsubscribed(Frame):
 class UserJoinedParams(Frame):
     """Who came (R5.4)."""
 
-    user_id: str
+    user_id: Id
     display_name: str
     profile_image_url: str | None
-    conversation_id: str
+    conversation_id: Id
     timestamp: Millis
 
 
@@ -253,9 +253,9 @@ class Limits(Frame):
 class WelcomeParams(Frame):
     """Who one is, where the log stands, and what holds for this session (V1.2)."""
 
-    user_id: str
+    user_id: Id
     role: Role
-    session_id: str
+    session_id: Id
     epoch: str
     offset: int
     recovered: bool
@@ -273,12 +273,16 @@ class Welcome(Frame):
     ref: Ref = None
 
 
+class OkParams(Frame):
+    """Nothing (V2.4)."""
+
+
 class Ok(Frame):
     """The answer to a command that has no natural one (V2.4)."""
 
     sender_id: Sender = NIL
     event: Literal["ok"] = "ok"
-    params: Frame = Frame()
+    params: OkParams = OkParams()
     ref: Ref = None
 
 
@@ -308,8 +312,8 @@ class TokenExpiring(Frame):
 class TypingParams(Frame):
     """Who writes, or has stopped, and for how long that holds unless said again (V4.1)."""
 
-    conversation_id: str
-    user_id: str
+    conversation_id: Id
+    user_id: Id
     state: Literal["active", "done"]
     expires_in_ms: int
 
@@ -325,8 +329,8 @@ class Typing(Frame):
 class ReadMarkerParams(Frame):
     """Up to which `seq` a participant has read (V4.2)."""
 
-    conversation_id: str
-    user_id: str
+    conversation_id: Id
+    user_id: Id
     seq: int
 
 
@@ -343,7 +347,7 @@ class ReadMarker(Frame):
 class PresentUser(Frame):
     """Somebody who is there (V4.3)."""
 
-    user_id: str
+    user_id: Id
     display_name: str
     profile_image_url: str | None
 
@@ -351,7 +355,7 @@ class PresentUser(Frame):
 class PresenceStateParams(Frame):
     """The others who are there, in one conversation (V4.3)."""
 
-    conversation_id: str
+    conversation_id: Id
     users: tuple[PresentUser, ...]
 
 

@@ -45,8 +45,18 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Uuid = Annotated[str, AfterValidator(canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-"""An id in a frame: any case in, lower case from there on (R2.8); never the nil UUID (R1.8)."""
+_ANY_CASE: Final = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+_LOWER_CASE: Final = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+Uuid = Annotated[
+    str,
+    AfterValidator(canonical_uuid),
+    WithJsonSchema({"type": "string", "format": "uuid", "pattern": _ANY_CASE, "not": {"const": NIL}}),
+]
+"""An id in a command: any case in, lower case from there on (R2.8); never the nil UUID (R1.8)."""
+
+Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid", "pattern": _LOWER_CASE})]
+"""An id in an event: in lower case, since the server wrote it (S2.2)."""
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 """A string that is used, hence without NUL (R2.5)."""

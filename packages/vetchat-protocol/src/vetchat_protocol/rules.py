@@ -26,13 +26,17 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: roles that may issue it, whether only participants may, its answer, its effect, where it exists."""
+    """One row: roles that may issue it, whether only participants may, its answer, its effect, where it exists.
+
+    `otherwise` answers it when there was nothing to do.
+    """
 
     roles: frozenset[Role]
     participants_only: bool
     answer: type[Frame]
     effect: Effect = Effect.NONE
     dialects: frozenset[Dialect] = frozenset(Dialect)
+    otherwise: type[Frame] | None = None
 
 
 _V1: Final = frozenset({Dialect.V1})
@@ -48,7 +52,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "hello":                    Rule(EVERYBODY, False, events.Welcome, dialects=_V1),
     "refresh":                  Rule(EVERYBODY, False, events.Refreshed, dialects=_V1),
     "typing":                   Rule(EVERYBODY, True, events.Ok, dialects=_V1),
-    "mark_read":                Rule(EVERYBODY, True, events.ReadMarker, dialects=_V1),
+    "mark_read":                Rule(EVERYBODY, True, events.ReadMarker, dialects=_V1, otherwise=events.Ok),
     "ping":                     Rule(EVERYBODY, False, events.Pong, dialects=_V1),
 }
 # fmt: on

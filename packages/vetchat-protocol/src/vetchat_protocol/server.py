@@ -6,7 +6,7 @@ returns its direct answer, or None where the delivery pass or an operation has s
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -199,19 +199,24 @@ async def _created_before(draft: ConversationDraft) -> bool:
 
 
 async def conversation_history(command: commands.ConversationHistory) -> Answer | None:
-    """Subscribes silently, reads, then announces, so that no message falls in between (S4.16, S4.18)."""
+    """Reads messages; the caller is subscribed by asking, if it does not say otherwise (S4.16, S4.18, V3.5)."""
     params = command.params
-    subscribed = params.subscribe and await ask.Subscribe(params.conversation_id)
-    try:
-        answer = await _history(command)
-    except Refusal:
-        if subscribed:
-            await ask.Unsubscribe(params.conversation_id)
-        raise
     if not params.subscribe:
-        return answer
+        return await _history(command)
+    answer = await _looking(params.conversation_id, lambda: _history(command))
     await ask.Announce(params.conversation_id, answer)
     return None
+
+
+async def _looking(conversation_id: str, look: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Listens, then looks, so that no message falls in between: subscribed silently, undone if the look fails."""
+    subscribed = await ask.Subscribe(conversation_id)
+    try:
+        return await look()
+    except Refusal:
+        if subscribed:
+            await ask.Unsubscribe(conversation_id)
+        raise
 
 
 async def _history(command: commands.ConversationHistory) -> events.ConversationHistoryResponse:
@@ -241,10 +246,10 @@ async def _load(conversation_id: str) -> Conversation:
 
 async def subscribe_conversation(command: commands.SubscribeConversation) -> None:
     """Subscribes this connection; again is fine and announces nothing (S4.20, R4.23)."""
-    conversation = await _load(command.params.conversation_id)
-    await ask.Subscribe(conversation.id)
-    params = events.SubscribedParams(conversation_id=conversation.id, last_seq=conversation.last_seq)
-    await ask.Announce(conversation.id, events.Subscribed(params=params, ref=command.ref))
+    conversation_id = command.params.conversation_id
+    conversation = await _looking(conversation_id, lambda: _load(conversation_id))
+    params = events.SubscribedParams(conversation_id=conversation_id, last_seq=conversation.last_seq)
+    await ask.Announce(conversation_id, events.Subscribed(params=params, ref=command.ref))
 
 
 async def unsubscribe_conversation(command: commands.UnsubscribeConversation) -> Answer:
@@ -268,10 +273,10 @@ async def hello(session: Session, command: commands.Hello) -> None:
     except Refusal:
         await ask.Leave()
         raise
-    session.identity = identity
     since = resume.offset if resume is not None and recovered else None
     joined = await ask.Join(conversation_ids, since)
-    await ask.Reply(_welcome(session, command, joined, recovered))
+    await ask.Reply(_welcome(session, command, identity, joined, recovered))
+    session.identity = identity
     await _catch_up(joined.offset if since is None else since)
 
 
@@ -281,19 +286,20 @@ def _same_user(known: Identity | None, identity: Identity) -> None:
         raise Closing(UNAUTHENTICATED)
 
 
-def _welcome(session: Session, command: commands.Hello, joined: ask.Joined, recovered: bool) -> events.Welcome:
-    assert session.identity is not None
+def _welcome(
+    session: Session, command: commands.Hello, identity: Identity, joined: ask.Joined, recovered: bool
+) -> events.Welcome:
     terms = session.terms
     return events.Welcome(
         params=events.WelcomeParams(
-            user_id=session.user.id,
-            role=session.user.role,
+            user_id=identity.user.id,
+            role=identity.user.role,
             session_id=session.id,
             epoch=joined.epoch,
             offset=joined.offset,
             recovered=recovered,
             heartbeat_interval_ms=terms.heartbeat_interval,
-            token_expires_at=session.identity.expires_at,
+            token_expires_at=identity.expires_at,
             limits=events.Limits(
                 content_chars=terms.content_chars,
                 frame_bytes=terms.frame_bytes,

@@ -90,7 +90,7 @@ class Pace:
     def __init__(self) -> None:
         self._gap = 0
         self._until = 0
-        self.next_at = 0
+        self.next_at: int = 0
 
     def limited(self, retry_after_ms: int, per_second: float, now: int) -> None:
         """The server has had enough."""

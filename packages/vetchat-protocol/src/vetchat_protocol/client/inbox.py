@@ -66,7 +66,7 @@ def offset_of(item: Item) -> int | None:
 
 
 class Inbox:
-    """At most `bound` events, and a few notices.
+    """At most `bound` events, and between two of them at most one notice of each kind.
 
     What does not fit is left out and `behind` remembers it: durable events then come again by resuming from `resume`,
     once everything before them has been taken.

@@ -204,7 +204,7 @@ class Client:
         if self._link is not None:
             self._link.heard(now)
 
-    def lost(self, close_code: int | None, now: int) -> list[Output]:
+    def lost(self, close_code: int | None) -> list[Output]:
         """The connection has ended, by a close frame with this code or without one."""
         link, self._link = self._link, None
         assert link is not None, "only a connection can be lost"
@@ -295,7 +295,7 @@ class Client:
         """Puts into the inbox what happened, and any answer to nothing that was asked: nothing is swallowed."""
         offset = offset_of(event)
         link.offset = max(link.offset, offset or 0)
-        unasked = isinstance(event, Answer) and call is None and event.ref is None
+        unasked = isinstance(event, Answer) and call is None
         if not (happened(event) or unasked):
             return
         if self._subscriptions.wants(event):

@@ -73,6 +73,7 @@ class ConversationContract(StoreSuite):
         before: int | None = None
         while page := await store.list_conversations(doctor, limit, before):
             assert len(page) <= limit
+            assert before is None or page[0].conversation.last_offset < before
             paged += [one.conversation.id for one in page]
             before = page[-1].conversation.last_offset
             if len(page) < limit:

@@ -28,6 +28,7 @@ class Traffic:
         self.vets = [vet() for _ in range(3)]
         self.owners.append(User(self.vets[0].id, Role.CLIENT))
         self._keyed: list[MessageDraft | ConversationDraft] = []
+        self._lengths: dict[str, int] = {}
 
     @property
     def users(self) -> list[User]:
@@ -36,6 +37,7 @@ class Traffic:
     def batch(self, recount: Recount) -> list[Stamped]:
         """The entries of the next commit, each legal as the log stands now."""
         conversations = recount.conversations()
+        self._lengths = {conversation.id: conversation.last_seq for conversation in conversations}
         return [
             Stamped(self._draft(conversations), new_id(), NOW + self._random.randrange(-50, 50))
             for _ in range(self._random.randrange(1, 12))
@@ -48,7 +50,7 @@ class Traffic:
         conversation = self._random.choice(conversations)
         reader = self._random.choice([conversation.client, *conversation.providers])
         if dice < 7:
-            return ReadDraft(conversation.id, reader, self._random.randrange(conversation.last_seq + 1))
+            return ReadDraft(conversation.id, reader, self._random.randrange(self._lengths[conversation.id] + 1))
         if dice < 8:
             user = self._random.choice(self.users)
             return RoleDraft(user.id, user.role)
@@ -68,6 +70,7 @@ class Traffic:
     def _message(self, conversation: Conversation, sender: str) -> Draft:
         key = self._key()
         draft = MessageDraft(conversation.id, sender, f"Message {new_id()}", key)
+        self._lengths[conversation.id] += 1
         self._keyed += [draft] if key else []
         return draft
 

@@ -13,16 +13,19 @@ Row = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """One database's way to number parameters, to look for any of several ids, and to list the providers in order."""
+    """One database's way to number parameters, to look for any of several ids, to list the providers in order, and to
+    look into the log conversation by conversation."""
 
     mark: str
     any_of: str
     providers: str
+    entries: str
     arrays: bool
 
     def __call__(self, statement: str) -> str:
         """A statement of this module in this database's words."""
         filled = statement.replace("ANY_OF", self.any_of).replace("PROVIDERS", self.providers)
+        filled = filled.replace("ENTRIES_OF_P", self.entries)
         return filled if self.mark == "?" else filled.replace("?", self.mark)
 
     def array(self, ids: Iterable[str]) -> object:
@@ -37,6 +40,7 @@ SQLITE: Final = Grammar(
         "(SELECT group_concat(user_id) FROM (SELECT user_id FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider' ORDER BY place))"
     ),
+    entries="log l ON l.conversation_id = p.conversation_id AND l.position > ?4",
     arrays=False,
 )
 
@@ -46,6 +50,10 @@ POSTGRES: Final = Grammar(
     providers=(
         "(SELECT string_agg(user_id::text, ',' ORDER BY place) FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider')"
+    ),
+    entries=(  # joined freely, it would rather read what everybody missed and throw away the rest
+        "LATERAL (SELECT * FROM log WHERE conversation_id = p.conversation_id AND position > ?4"
+        " ORDER BY position LIMIT ?5) l ON TRUE"
     ),
     arrays=True,
 )
@@ -123,14 +131,11 @@ ENTRY_BY_KEY = (
     f"SELECT {_ENTRY} FROM log l JOIN conversations c ON c.id = l.conversation_id"
     " WHERE l.user_id = ?1 AND l.kind = ?2 AND l.key = ?3"
 )
-_MISSED = (
-    " FROM participants p JOIN log l ON l.conversation_id = p.conversation_id{join}"
-    " WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_offset > ?3 AND l.position > {after}"
-)
-MISSED = f"SELECT COUNT(*) AS missed FROM (SELECT 1{_MISSED.format(join='', after='?3')} LIMIT ?4) AS found"
+_MISSED = " FROM participants p JOIN ENTRIES_OF_P{join} WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_offset > ?3"
+MISSED = f"SELECT COUNT(*) AS missed FROM (SELECT 1{_MISSED.format(join='')} LIMIT ?5) AS found"
 READ_LOG = (
-    f"SELECT {_ENTRY}{_MISSED.format(join=' JOIN conversations c ON c.id = l.conversation_id', after='?4')}"
-    " AND l.position <= ?5 ORDER BY l.position LIMIT ?6"
+    f"SELECT {_ENTRY}{_MISSED.format(join=' JOIN conversations c ON c.id = l.conversation_id')}"
+    " AND l.position <= ?6 ORDER BY l.position LIMIT ?5"
 )
 
 # -- users ------------------------------------------------------------------------------------------------------------

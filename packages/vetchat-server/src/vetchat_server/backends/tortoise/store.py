@@ -196,11 +196,11 @@ class TortoiseStore:
         return earlier.conversation if isinstance(earlier, ConversationStarted) else None
 
     async def missed(self, user: User, offset: int, limit: int) -> int:
-        found = await self._read(sql.MISSED, user.id, user.role.value, offset, limit + 1)
+        found = await self._read(sql.MISSED, user.id, user.role.value, offset, offset, limit + 1)
         return rows.number(found[0], "missed")
 
     async def read_log(self, user: User, since: int, position: int, upto: int, limit: int) -> LogPage:
-        found = await self._read(sql.READ_LOG, user.id, user.role.value, since, position, upto, limit)
+        found = await self._read(sql.READ_LOG, user.id, user.role.value, since, position, limit, upto)
         records = tuple(rows.record(row) for row in found)
         return LogPage(records, records[-1].offset if len(records) == limit else upto)
 
