@@ -11,12 +11,14 @@ from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 from anyio import fail_after
+from vetchat_protocol.codec import Dialect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.conformance.shapes import JSON, Frame, parse
 from tests.running import ServerProcess
+from tests.schemas import published
 
 PATIENCE = 5.0
 """Seconds that a peer waits for what must come."""
@@ -134,7 +136,7 @@ class Peer:
         except ConnectionClosed as closed:
             raise AssertionError(f"{self} was closed instead of hearing something: {closed}") from None
         assert isinstance(text, str), f"S2.1: a frame is a text frame, not {text!r}"
-        return parse(text)
+        return published(parse(text), Dialect.BASE)
 
     async def expect(self, event: str, within: float = PATIENCE, **params: JSON) -> JSON:
         """The params of the next frame, which must be this event, with these values among its params."""
@@ -179,7 +181,7 @@ class Peer:
         """Every frame until the connection ends in whatever way."""
         with suppress(ConnectionClosed):
             while True:
-                yield parse(str(await self.socket.recv()))
+                yield published(parse(str(await self.socket.recv())), Dialect.BASE)
 
     # -- commands with the answer that each has (R2.6) -------------------------------------------------------------
 

@@ -184,8 +184,7 @@ async def test_joined_and_left_of_a_user_strictly_alternate_whatever_its_devices
             await choose.choice(devices).send(f"{action}_conversation", {"conversation_id": conversation})
     await people.leave(*devices)
     last = await people.provider(vet_id)
-    await last.subscribe(conversation)
-    await last.send("message", {"conversation_id": conversation, "content": "The end."})
+    await last.send("message", {"conversation_id": conversation, "content": "The end."})  # after what is on its way
     while (frame := await owner.receive()).event != "message_sent" or frame.params["content"] != "The end.":
         note(frame.event, frame.params)
     assert present

@@ -22,11 +22,11 @@ async def people(server: ServerProcess) -> AsyncIterator[V1People]:
 @pytest.fixture(scope="session")
 def narrow_server(leg: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with tokens whose limits are reached quickly."""
-    limits = {"rate_limit": 0, "hello_timeout": 1, "heartbeat_interval": 1, "max_waiting_for_hello": 2}
+    limits = {"max_waiting_for_hello": 2, "hello_timeout": 1, "max_resume_frames": 10, "outbox_frames": 20}
     with ExitStack() as stack:
         sqlite = leg == "sqlite"
         database = sqlite_url(tmp_path_factory.mktemp("narrow")) if sqlite else stack.enter_context(postgres_database())
-        yield stack.enter_context(running_server(database, max_resume_frames=10, **limits))
+        yield stack.enter_context(running_server(database, rate_limit=0, heartbeat_interval=1, **limits))
 
 
 @pytest.fixture(scope="session")

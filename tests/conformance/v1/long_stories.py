@@ -20,7 +20,7 @@ WARNING = 60
 GRACE = 25
 TYPING = 6
 HELLO = 10
-SLACK = 2.0
+SLACK = 3.0
 """Seconds by which the server may be late on a busy machine; it is never early."""
 
 Story = Callable[[V1People], Awaitable[None]]
@@ -67,9 +67,9 @@ async def a_refresh_saves_the_connection_before_and_within_the_grace(people: V1P
 
 async def typing_is_over_after_6_seconds_of_silence(people: V1People) -> None:
     owner, vet, conversation = await people.consultation()
+    began = time.time()
     await vet.types(conversation)
     assert _states(await owner.caught_up()) == ["active"]
-    began = time.time()
     await owner.expect("typing", within=TYPING + SLACK, state="done", user_id=vet.user_id, conversation_id=conversation)
     assert _is_soon_after(began + TYPING)
     await owner.expect_silence()
@@ -79,8 +79,8 @@ async def typing_again_starts_the_6_seconds_anew(people: V1People) -> None:
     owner, vet, conversation = await people.consultation()
     await vet.types(conversation)
     await _until(time.time() + 4)
-    await vet.types(conversation)
     began = time.time()
+    await vet.types(conversation)
     await _until(began + 3)
     assert "done" not in _states(await owner.caught_up())
     await owner.expect("typing", within=TYPING + SLACK, state="done")
@@ -88,9 +88,9 @@ async def typing_again_starts_the_6_seconds_anew(people: V1People) -> None:
 
 
 async def hello_may_take_10_seconds(people: V1People) -> None:
-    silent, slow = await people.waiting(), await people.waiting()
     began = time.time()
-    await _until(began + HELLO - 1)
+    silent, slow = await people.waiting(), await people.waiting()
+    await _until(began + HELLO - 2)
     await slow.hello()
     assert await silent.closed() == 4008
     assert _is_soon_after(began + HELLO)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from anyio import fail_after
+from vetchat_protocol.codec import Dialect
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -15,6 +16,7 @@ from tests.conformance.peer import ABSENT, PATIENCE, Peer, People, new_id
 from tests.conformance.shapes import JSON
 from tests.conformance.v1.shapes import V1Frame, parse
 from tests.running import ServerProcess
+from tests.schemas import published
 
 V1 = "vetchat.v1"
 CLOSE_REASON_BYTES = 123
@@ -121,7 +123,7 @@ class V1Peer(Peer):
             yield self._backlog.popleft()
         with suppress(ConnectionClosed):
             while True:
-                yield self._judge(parse(str(await self.socket.recv())))
+                yield self._judge(published(parse(str(await self.socket.recv())), Dialect.V1))
 
     async def closed(self) -> int:
         """The code with which the server closes, with a reason that fits; nothing may come before."""
@@ -208,7 +210,7 @@ class V1Peer(Peer):
         except ConnectionClosed as closed:
             raise AssertionError(f"{self} was closed instead of hearing something: {closed}") from None
         assert isinstance(text, str), f"S2.1: a frame is a text frame, not {text!r}"
-        return self._judge(parse(text))
+        return self._judge(published(parse(text), Dialect.V1))
 
     def _judge(self, frame: V1Frame) -> V1Frame:
         if frame.ref is not None:

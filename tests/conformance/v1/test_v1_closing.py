@@ -1,19 +1,18 @@
-"""Liveness and the end of a connection: pings, close codes, slow readers, shutdown (V5.1 to V5.4)."""
+"""Liveness and the end of a connection: pings, close codes, slow readers (V5.1 to V5.3).
 
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from itertools import count
+A shutdown (V5.4) is played in test_restart.py, under load and with what comes after it.
+"""
+
+from collections.abc import AsyncIterator
 
 import pytest
-from anyio import Event, create_task_group, fail_after, to_thread
-from websockets.exceptions import ConnectionClosed
+from anyio import fail_after
 
-from tests.conformance.peer import PATIENCE, Peer, by_hand, new_id
+from tests.conformance.peer import PATIENCE, Peer, new_id
 from tests.conformance.shapes import JSON
-from tests.conformance.v1.peer import V1, V1Peer, V1People, durable
+from tests.conformance.v1.peer import V1Peer, V1People
 from tests.conformance.v1.shapes import V1Frame
-from tests.running import ServerProcess, launched_server, running_server
+from tests.running import ServerProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -166,94 +165,3 @@ async def speaks_at_length(peer: V1Peer, conversation: str) -> AsyncIterator[V1F
             yield frame
             frame = await peer.receive()
         yield frame
-
-
-# -- shutdown ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.clause("V5.4", "V5.2", "V2.1", "R2.6", "V3.3")
-async def test_a_shutdown_answers_what_was_begun_and_tells_everybody_to_come_back(database: str) -> None:
-    with launched_server(database, rate_limit=0) as server:
-        server.wait_until_healthy()
-        bystander = [("Authorization", f"Bearer {server.token(new_id(), 'client')}"), ("Sec-WebSocket-Protocol", V1)]
-        async with V1People(server) as people, by_hand(server.ws_url, headers=bystander):  # it never answers a close
-            owner, vet, conversation = await people.consultation()
-            talkers = [Talker(peer) for peer in (owner, vet, await people.another_device_of(owner))]
-            check_silent_ones = await silent_ones(people)
-            async with create_task_group() as group:
-                for talker in talkers:
-                    group.start_soon(talker.listen)
-                    group.start_soon(talker.talk, conversation)
-                await talkers[1].enough.wait()
-                server.process.send_signal(signal.SIGTERM)
-                await check_silent_ones()
-            assert await to_thread.run_sync(server.wait_for_exit, 10) in (0, -signal.SIGTERM)
-            assert "Traceback" not in server.log
-    with running_server(database, rate_limit=0) as server:
-        async with V1People(server) as people:
-            log = await (await people.another_device_of(vet)).log_of(conversation)
-            answered = [message_id for talker in talkers for message_id in talker.answered]
-            assert sorted(answered) == sorted(message["id"] for message in log)
-            for talker in talkers:
-                talker.check_end()
-                again = await people.back(talker.peer)
-                missed = [frame.params for frame in durable(await again.caught_up())]
-                assert talker.messages + missed == log
-
-
-async def silent_ones(people: V1People) -> Callable[[], Awaitable[None]]:
-    """Some who listen only, in either dialect; the check that they hear of the shutdown and of nothing else."""
-    owner, vet, _ = await people.consultation()
-    base = await people.base.provider(vet.user_id)
-    waiting = await people.waiting()
-    crowd = [owner, vet, *[await people.client() for _ in range(10)]]
-
-    async def check() -> None:
-        after: set[int] = set()
-        for peer in crowd:
-            heard, code = await peer.until_closed()
-            assert [frame.event for frame in heard] == ["reconnect"], "V5.4: nobody is told that somebody left"
-            assert code == 4200
-            after.add(heard[0].params["after_ms"])
-        assert len(after) > 6, "V5.4: spread out at random"
-        assert await base.closed() == 1001
-        assert (await waiting.until_closed())[1] == 4200
-
-    return check
-
-
-class Talker:
-    """Sends one message after the other without waiting for answers, and notes all that it hears, to the end."""
-
-    def __init__(self, peer: V1Peer) -> None:
-        self.peer = peer
-        self.heard: list[V1Frame] = []
-        self.enough = Event()
-
-    async def talk(self, conversation: str) -> None:
-        with suppress(ConnectionClosed):
-            for number in count():
-                await self.peer.start("message", {"conversation_id": conversation, "content": str(number)})
-
-    async def listen(self) -> None:
-        async for frame in self.peer.frames():
-            self.heard.append(frame)
-            if len(self.heard) == 150:
-                self.enough.set()
-
-    @property
-    def messages(self) -> list[JSON]:
-        return [frame.params for frame in self.heard if frame.event == "message_sent"]
-
-    @property
-    def answered(self) -> list[str]:
-        """The ids of this talker's own messages."""
-        return [frame.params["id"] for frame in self.heard if frame.event == "message_sent" and frame.ref is not None]
-
-    def check_end(self) -> None:
-        """The end was announced and came with the code that asks to come back now."""
-        events = [frame.event for frame in self.heard]
-        assert events.count("reconnect") == 1
-        assert set(events) <= {"message_sent", "reconnect", "presence_state"}
-        assert self.peer.socket.close_code == 4200
-        self.peer.check_reason()

@@ -208,6 +208,16 @@ async def test_pages_of_conversations_come_by_their_last_offset_newest_first(peo
     assert [entry["last_offset"] for entry in entries] == [last[conversation] for conversation in newest_first]
 
 
+@pytest.mark.clause("V3.6")
+async def test_a_page_before_an_offset_that_is_still_to_come_is_the_first(people: V1People) -> None:
+    owner, last = await many_conversations(people, total=3)
+    first = await owner.conversations(limit=10)
+    assert len(first) == len(last)
+    for before in (max(last.values()) + 1, 2**31, 2**53, 2**63, 10**30):
+        assert await owner.conversations(limit=10, before=before) == first
+    assert await owner.conversations(limit=10, before=min(last.values())) == []
+
+
 @pytest.mark.clause("V3.6", "R4.2")
 async def test_without_a_limit_all_conversations_come_and_carry_their_last_offset_too(people: V1People) -> None:
     owner, last = await many_conversations(people, total=12)

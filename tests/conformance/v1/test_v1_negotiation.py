@@ -83,6 +83,14 @@ async def test_hello_is_answered_by_a_welcome_that_says_who_and_where_one_is(
     await vet.expect_silence()
 
 
+@pytest.mark.clause("V1.1", "R2.3")
+async def test_hello_may_name_its_sender_or_not(people: V1People) -> None:
+    for sender in ("own", NIL, ABSENT):
+        peer = await people.waiting()
+        await peer.send("hello", {}, sender_id=peer.user_id if sender == "own" else sender)
+        await peer.expect("welcome", user_id=peer.user_id)
+
+
 @pytest.mark.clause("V1.2")
 async def test_each_connection_has_a_session_of_its_own_in_the_same_epoch(people: V1People) -> None:
     user_id = new_id()

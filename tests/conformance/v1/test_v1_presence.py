@@ -5,6 +5,7 @@ import pytest
 from tests.conformance.peer import new_id
 from tests.conformance.shapes import JSON
 from tests.conformance.v1.peer import V1Peer, V1People
+from tests.running import ServerProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -21,16 +22,19 @@ def user(peer_id: str, name: str = "Unknown User", picture: str | None = None) -
 async def test_creator_and_vets_are_told_of_each_other_after_creation_and_invitation(people: V1People) -> None:
     owner = await people.client(name="Ada", picture="https://pets.example/ada.png")
     vet, other_vet = await people.provider(name="Dr. Åse", picture="http://pets.example/ase.png"), new_id()
+    phone = await people.another_device_of(owner)
     created = await owner.create(vet.user_id, other_vet)
-    presence = await owner.frame_of("presence_state")
-    assert presence.params == {"conversation_id": created["id"], "users": [user(vet.user_id, "Dr. Åse")]}
+    await phone.expect("conversation_created")
+    for device in (owner, phone):
+        presence = await device.frame_of("presence_state")
+        assert presence.params == {"conversation_id": created["id"], "users": [user(vet.user_id, "Dr. Åse")]}
     await vet.expect("new_conversation_invitation", id=created["id"])
     presence = await vet.frame_of("presence_state")
     assert presence.params == {
         "conversation_id": created["id"],
         "users": [user(owner.user_id, "Ada", "https://pets.example/ada.png")],
     }
-    for peer in (owner, vet):
+    for peer in (owner, phone, vet):
         await peer.expect_silence()
 
 
@@ -93,6 +97,17 @@ async def test_at_welcome_each_conversation_with_somebody_in_it_is_told_once(peo
         conversation: [user(owner.user_id)] for conversation, owner in (conversations | {both: here[0]}).items()
     }
     assert len(frames) == 4
+
+
+@pytest.mark.clause("V4.3", "R2.7")
+async def test_what_a_welcome_tells_about_presence_fills_no_outbox(narrow_server: ServerProcess) -> None:
+    async with V1People(narrow_server) as people:
+        owner, vet_id = await people.client(), new_id()
+        conversations = {(await owner.create(vet_id))["id"] for _ in range(60)}
+        vet = await people.provider(vet_id)
+        frames = await vet.caught_up()
+        assert [frame.event for frame in frames] == 60 * ["presence_state"]
+        assert {frame.params["conversation_id"] for frame in frames} == conversations
 
 
 @pytest.mark.clause("V4.3", "S2.1")

@@ -166,33 +166,47 @@ async def test_the_others_see_a_resumed_user_join_like_any_other(people: V1Peopl
 
 
 @pytest.mark.clause("V3.3", "V3.1", "R4.9")
-async def test_a_resume_joins_the_live_stream_without_a_gap_while_everybody_talks(people: V1People) -> None:
+async def test_resumes_join_the_live_stream_without_a_gap_while_everybody_talks_reads_and_creates(
+    people: V1People,
+) -> None:
     owner, vet, conversation = await people.consultation()
-    done, heard = Event(), list[V1Frame]()
-
-    async def talk(peer: V1Peer) -> None:
-        while not done.is_set():
-            await peer.say(conversation, "Talk.")
-
-    async def come_and_go() -> None:
-        peer = vet
-        for _ in range(25):
-            for _ in range(3):
-                heard.extend(await peer.caught_up())
-            peer.cut()
-            peer = await people.back(peer)
-        done.set()
-        heard.extend(await peer.caught_up())
-
+    witness = await people.another_device_of(vet)
+    await witness.caught_up()
+    done, heard, witnessed = Event(), list[V1Frame](), list[V1Frame]()
     async with create_task_group() as group:
-        for talker in (owner, await people.another_device_of(owner), await people.another_device_of(vet)):
-            await talker.caught_up()
-            group.start_soon(talk, talker)
-        group.start_soon(come_and_go)
-    messages = durable(heard)
-    log = await owner.log_of(conversation)
-    assert [frame.params for frame in messages] == log[: len(messages)]
-    assert len(messages) > 50
+        for user, act, with_what in (
+            (owner, talk_and_read, conversation),
+            (vet, talk_and_read, conversation),
+            (owner, create_and_talk, vet.user_id),
+        ):
+            device = await people.another_device_of(user)
+            await device.caught_up()
+            group.start_soon(act, device, with_what, done)
+        for _ in range(20):
+            for _ in range(3):
+                heard += await vet.caught_up()
+                witnessed += await witness.caught_up()
+            vet.cut()
+            vet = await people.back(vet)
+        done.set()
+    heard += await vet.caught_up()
+    witnessed += await witness.caught_up()
+    assert told(durable(heard)) == told(durable(witnessed))
+    assert {frame.event for frame in durable(heard)} == {"message_sent", "read_marker", "new_conversation_invitation"}
+    said = [frame.params for frame in durable(heard) if frame.event == "message_sent"]
+    assert [params for params in said if params["conversation_id"] == conversation] == await owner.log_of(conversation)
+
+
+async def talk_and_read(peer: V1Peer, conversation: str, done: Event) -> None:
+    while not done.is_set():
+        said = await peer.say(conversation, "Talk.")
+        await peer.reads(conversation, said["seq"])
+
+
+async def create_and_talk(peer: V1Peer, vet_id: str, done: Event) -> None:
+    while not done.is_set():
+        created = await peer.create(vet_id)
+        await peer.say(created["id"], "In a new conversation.")
 
 
 @pytest.mark.clause("V3.3", "V5.1")
@@ -227,13 +241,19 @@ async def test_a_replay_is_pulled_at_the_pace_of_a_slow_reader_beyond_the_bound_
     await again.send("hello", {"resume": vet.resume})
     await owner.expect("user_joined")
     for _ in range(10):
+        await owner.types(conversation)
         await say_at_length(owner, conversation)
     heard: list[V1Frame] = []
     with fail_after(6 * PATIENCE):
-        while len(heard) < missed + 10:
-            frame = await again.receive()
-            heard += [frame] if frame.event == "message_sent" else []
-    assert [frame.params["seq"] for frame in heard] == list(range(1, missed + 11))
+        while not heard or heard[-1].params.get("seq") != missed + 10:
+            heard.append(await again.receive())
+    events = [frame.event for frame in heard]
+    replayed = events.index("presence_state") - 1
+    assert replayed >= missed
+    assert events[: replayed + 1] == ["welcome", *replayed * ["message_sent"]], "nothing ephemeral during the replay"
+    assert set(events[replayed + 2 :]) <= {"message_sent", "typing"}
+    seqs = [frame.params["seq"] for frame in heard if frame.event == "message_sent"]
+    assert seqs == list(range(1, missed + 11))
     await again.expect_silence()
 
 

@@ -154,6 +154,32 @@ async def test_an_id_with_other_content_or_another_conversation_is_a_conflict(pe
 
 
 @pytest.mark.clause("V2.2")
+async def test_of_concurrent_messages_with_one_id_that_differ_one_is_stored_and_the_others_conflict(
+    people: V1People,
+) -> None:
+    owner, vet, conversation = await people.consultation()
+    elsewhere = (await owner.create(vet.user_id))["id"]
+    devices = [owner, *[await people.another_device_of(owner) for _ in range(2)]]
+    for peer in (*devices, vet):
+        await peer.caught_up()
+    answers: list[V1Frame] = []
+
+    async def send_all(device: V1Peer, place: str, content: str) -> None:
+        for number in range(20):
+            params = {"conversation_id": place, "content": content, "client_message_id": f"m{number}"}
+            answers.append(await device.ask("message", params))
+
+    async with create_task_group() as group:
+        for device, place, content in zip(devices, (conversation, conversation, elsewhere), "aba", strict=True):
+            group.start_soon(send_all, device, place, content)
+    stored = [frame.params for frame in answers if frame.event == "message_sent"]
+    assert {frame.params["code"] for frame in answers if frame.event == "error"} == {"idempotency_conflict"}
+    assert (len(stored), len(answers)) == (20, 60)
+    assert [frame.params["id"] for frame in await vet.caught_up()] == [message["id"] for message in stored]
+    assert len(await vet.log_of(conversation)) + len(await vet.log_of(elsewhere)) == 20
+
+
+@pytest.mark.clause("V2.2")
 async def test_an_id_belongs_to_its_sender(people: V1People) -> None:
     owner, vet, conversation = await people.consultation()
     for peer in (owner, vet):

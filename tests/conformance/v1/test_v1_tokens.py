@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conformance.peer import PATIENCE, new_id
-from tests.conformance.v1.operator import check_revoked, once_let_in, revoke, vetchat
 from tests.conformance.v1.peer import V1People
+from tests.conformance.v1.vetchat_command import check_revoked, once_let_in, revoke, vetchat
 from tests.databases import sqlite_url
 from tests.running import sign
 

@@ -178,7 +178,7 @@ class TortoiseStore:
         if limit is None and before is None:
             found = await self._read(sql.LIST, user.id, user.role.value)
         else:
-            page = (_ANYTHING if before is None else before, _ANYTHING if limit is None else limit)
+            page = (_ANYTHING if before is None else min(before, _ANYTHING), _ANYTHING if limit is None else limit)
             found = await self._read(sql.LIST_PAGE, user.id, user.role.value, *page)
         return [rows.listing(row) for row in found]
 
