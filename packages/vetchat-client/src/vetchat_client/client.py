@@ -1,0 +1,102 @@
+"""`connect`: from an address to a `Chat` that stays connected."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from ssl import SSLContext
+from types import TracebackType
+
+from anyio import create_task_group, get_cancelled_exc_class
+from vetchat_protocol import Role
+from vetchat_protocol.client import Client
+from vetchat_protocol.commands import Resume
+
+from .address import Address, Target
+from .chat import Chat, Id
+from .errors import Closed
+from .reconnect import Backoff, Reconnector
+from .session import Session
+from .tokens import Tokens, TokenSource
+from .transport import Opener, open_websocket
+
+
+def connect(
+    url: str,
+    *,
+    token: TokenSource = None,
+    user_id: Id | None = None,
+    role: Role | str | None = None,
+    name: str | None = None,
+    resume: Resume | None = None,
+    buffer: int = 1_000,
+    open_timeout: float = 20.0,
+    attempt_timeout: float = 5.0,
+    ssl: SSLContext | None = None,
+    opener: Opener = open_websocket,
+) -> AbstractAsyncContextManager[Chat]:
+    """A chat with the server at `url`, connected when the block is entered and kept connected until it is left.
+
+    `url` is `ws://…` or `wss://…`; without a path it is that of the endpoint, `/ws/`. `token` is a string, or an async
+    callable that returns one: it is called for the first connection, when the token runs out, and when the server does
+    not take it; one call at a time. In open mode, without a token, `user_id`, `role` and `name` say who you would like
+    to be; elsewhere what you say of yourself must agree with what the server knows. `resume` is the `position` of an
+    earlier chat, whose events then go on where they broke off. At most `buffer` events wait for you. Entering gives up
+    after `open_timeout`, a single attempt to connect after `attempt_timeout`, both in seconds.
+
+    Raises (from entering):
+        Unreachable: no connection came about in time.
+        Unauthenticated, Rejected: the server does not want you.
+        UnknownUser: the server speaks the base wire and names no user, and neither do you.
+        AnotherUser: the server takes you for somebody else than you say.
+
+    Raises:
+        ValueError: the address, the id or the role is none.
+    """
+    known_role = Role(role) if role is not None else None
+    client = Client(
+        user_id=str(user_id) if user_id is not None else None,
+        role=known_role,
+        resume=resume,
+        buffer=buffer,
+        patience=round(attempt_timeout * 1_000),
+    )
+    target = Target(Address(url), known_role, name, attempt_timeout, ssl)
+    session = Session(client)
+    reconnector = Reconnector(session, target, Tokens(token), opener, Backoff())
+    return _Connected(Chat(session, target.address), session, reconnector, open_timeout)
+
+
+class _Connected(AbstractAsyncContextManager["Chat"]):
+    """Runs the reconnector for as long as the block lasts."""
+
+    def __init__(self, chat: Chat, session: Session, reconnector: Reconnector, timeout: float) -> None:
+        self._chat = chat
+        self._session = session
+        self._reconnector = reconnector
+        self._timeout = timeout
+        self._tasks = create_task_group()
+
+    async def __aenter__(self) -> Chat:
+        await self._tasks.__aenter__()
+        try:
+            self._tasks.start_soon(self._reconnector.run, self._tasks)
+            await self._reconnector.opened(self._timeout)
+        except BaseException as error:
+            await self._leave(error)
+            raise
+        return self._chat
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> bool | None:
+        """Ends everything. The block's own error goes its way unwrapped; only a cancellation is the task group's."""
+        self._session.end(Closed("The chat is closed."), closed=True)
+        if isinstance(error, get_cancelled_exc_class()):
+            self._tasks.cancel_scope.cancel()
+            return await self._tasks.__aexit__(type(error), error, error.__traceback__)
+        self._reconnector.stop()
+        await self._tasks.__aexit__(None, None, None)
+        return None

@@ -1,0 +1,346 @@
+"""What one does with a chat: calls, events, mistakes, and leaving; against a real server, on asyncio and trio."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import pytest
+from anyio import (
+    BusyResourceError,
+    CancelScope,
+    CapacityLimiter,
+    create_task_group,
+    fail_after,
+    lowlevel,
+    move_on_after,
+)
+from vetchat_client import (
+    Chat,
+    Closed,
+    Code,
+    ForbiddenRole,
+    InvalidCommand,
+    LocalError,
+    Refused,
+    Role,
+    Unreachable,
+    VetChatError,
+    connect,
+    events,
+)
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+
+from tests.client.company import PATIENCE, consultation, contents, next_of
+from tests.client.scripted import ScriptedServer
+from tests.conformance.peer import new_id
+from tests.protocol.counterpart import welcome
+from tests.running import ServerProcess, free_port, running_server
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_owner_and_a_vet_talk(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        assert (ann.role, bell.role, ann.dialect) == (Role.CLIENT, Role.PROVIDER, "vetchat.v1")
+        sent = await ann.send(conversation_id, "Rex will not eat.")
+        heard = await next_of(bell, events.MessageSent)
+        assert heard.params == sent
+        assert (sent.sender_id, sent.content, sent.seq) == (ann.user, "Rex will not eat.", 1)
+        await bell.typing(conversation_id)
+        typing = await next_of(ann, events.Typing)
+        assert (typing.params.user_id, typing.params.state) == (bell.user, "active")
+        await bell.mark_read(conversation_id, 1)
+        await bell.mark_read(UUID(conversation_id), 1)
+        marker = await next_of(ann, events.ReadMarker)
+        assert (marker.params.user_id, marker.params.seq) == (bell.user, 1)
+        (listed,) = await bell.conversations()
+        assert (listed.id, listed.last_message, listed.unread_count) == (conversation_id, "Rex will not eat.", 0)
+        assert await bell.ping() == marker.offset
+
+
+@pytest.mark.clause("S4.5", "V3.2")
+async def test_ones_own_messages_are_events_too_in_the_order_of_the_log(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        for number in range(5):
+            await (ann, bell)[number % 2].send(conversation_id, f"Number {number}")
+        for chat in (ann, bell):
+            seen = [await next_of(chat, events.MessageSent) for _ in range(5)]
+            assert [event.params.content for event in seen] == [f"Number {number}" for number in range(5)]
+
+
+@pytest.mark.clause("V3.5", "R4.17")
+async def test_history_comes_page_by_page_and_around_a_message(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        for number in range(1, 8):
+            await ann.send(conversation_id, str(number))
+        pages = [page async for page in bell.history_pages(conversation_id, limit=3)]
+        assert [[one.seq for one in page.messages] for page in pages] == [[7, 6, 5], [4, 3, 2], [1]]
+        around = await bell.history(conversation_id, around=4, limit=3, subscribe=False)
+        assert ([one.seq for one in around.messages], around.has_more, around.has_newer) == ([5, 4, 3], True, True)
+        page = await bell.history(conversation_id, page=1, limit=5)
+        assert ([one.seq for one in page.messages], page.total_count, page.has_more) == ([2, 1], 7, False)
+        newer = await bell.history(conversation_id, after=5)
+        assert [one.seq for one in newer.messages] == [7, 6]
+
+
+@pytest.mark.clause("V3.6")
+async def test_conversations_come_page_by_page(open_server: ServerProcess) -> None:
+    async with connect(open_server.ws_url) as ann:
+        created = [(await ann.create_conversation(uuid4())).id for _ in range(5)]
+        pages = [[one.id for one in page] async for page in ann.conversation_pages(limit=2)]
+        assert pages == [created[:2:-1], created[2:0:-1], created[:1]]
+
+
+@pytest.mark.clause("S4.20", "S4.21")
+async def test_who_has_unsubscribed_hears_nothing_until_subscribing_again(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        await bell.unsubscribe(conversation_id)
+        await ann.send(conversation_id, "Unheard.")
+        assert await bell.subscribe(conversation_id) == 1
+        await ann.send(conversation_id, "Heard.")
+        assert (await next_of(bell, events.MessageSent)).params.content == "Heard."
+
+
+@pytest.mark.clause("V2.2")
+async def test_a_retry_with_the_same_id_returns_the_message_of_the_first_time(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, _, conversation_id):
+        first = await ann.send(conversation_id, "Once.", client_message_id="a")
+        again = await ann.send(conversation_id, "Once.", client_message_id="a")
+        assert (again.id, first.duplicate, again.duplicate) == (first.id, None, True)
+        with pytest.raises(Refused) as refusal:
+            await ann.send(conversation_id, "Something else.", client_message_id="a")
+        assert refusal.value.code is Code.IDEMPOTENCY_CONFLICT
+        created = [await ann.create_conversation(ann.user, client_conversation_id="b") for _ in range(2)]
+        assert created[0].id == created[1].id
+        assert await contents(ann, conversation_id) == ["Once."]
+
+
+@pytest.mark.clause("R2.7")
+async def test_more_commands_than_the_server_allows_take_longer_and_all_succeed(database: str) -> None:
+    with running_server(database, secret=None, rate_limit=50, rate_burst=5, max_refusals=60) as server:
+        async with connect(server.ws_url) as ann:
+            conversation = await ann.create_conversation(new_id())
+            async with create_task_group() as tasks:
+                for number in range(60):
+                    tasks.start_soon(ann.send, conversation.id, str(number))
+            assert sorted(await contents(ann, conversation.id)) == sorted(str(number) for number in range(60))
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_every_error_says_whose_fault_it_is(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        with pytest.raises(InvalidCommand, match="content must not be empty") as invalid:
+            await ann.send(conversation_id, " ")
+        assert (invalid.value.code, isinstance(invalid.value, LocalError)) == (Code.INVALID_PARAMS, True)
+        with pytest.raises(ForbiddenRole, match="Only a client"):
+            await bell.create_conversation(new_id())
+        with pytest.raises(Refused, match="You have no conversation of this id") as refused:
+            await ann.send(new_id(), "Hello?")
+        assert (refused.value.code, refused.value.message) == (Code.NOT_FOUND, "You have no conversation of this id.")
+        assert issubclass(Refused, VetChatError)
+        await ann.send(conversation_id, "Nothing of this did any harm.")
+    with pytest.raises(Closed):
+        await ann.send(conversation_id, "Too late.")
+    assert [event async for event in ann if isinstance(event, events.Error)] == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/ws/", "ws://", "127.0.0.1"])
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="begins with ws://"):
+        connect(url)
+
+
+async def test_where_nobody_listens_the_last_trouble_is_told() -> None:
+    with pytest.raises(Unreachable, match=r"within 0\.3 s") as unreachable:
+        async with connect(f"ws://127.0.0.1:{free_port()}", open_timeout=0.3):
+            pass
+    assert unreachable.value.__cause__ is not None
+
+
+async def test_the_endpoint_is_found_without_a_path(open_server: ServerProcess) -> None:
+    async with connect(f"ws://127.0.0.1:{open_server.port}") as ann:
+        assert await ann.conversations() == ()
+
+
+# -- cancelling and leaving --------------------------------------------------------------------------------------------
+
+
+async def test_a_call_can_be_cancelled_at_any_step_and_made_again(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        for steps in range(30):
+            with CancelScope() as scope:
+                async with create_task_group() as tasks:
+                    tasks.start_soon(_cancel_after, steps, scope)
+                    await ann.send(conversation_id, str(steps), client_message_id=f"{conversation_id} {steps}")
+            await ann.send(conversation_id, str(steps), client_message_id=f"{conversation_id} {steps}")
+        said = [str(steps) for steps in range(30)]
+        assert await contents(ann, conversation_id) == said
+        assert [(await next_of(bell, events.MessageSent)).params.content for _ in said] == said
+
+
+async def _cancel_after(steps: int, scope: CancelScope) -> None:
+    for _ in range(steps):
+        await lowlevel.checkpoint()
+    scope.cancel()
+
+
+async def test_waiting_for_an_event_can_be_cancelled_without_losing_one(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        seen: list[str] = []
+        async with create_task_group() as tasks:
+            for number in range(30):
+                tasks.start_soon(ann.send, conversation_id, str(number))
+            with fail_after(PATIENCE):
+                while len(seen) < 30:
+                    with move_on_after(0.001):
+                        event = await anext(bell)
+                        if isinstance(event, events.MessageSent):
+                            seen.append(event.params.content)
+        assert sorted(seen, key=int) == [str(number) for number in range(30)]
+
+
+async def test_only_one_task_iterates_at_a_time(open_server: ServerProcess) -> None:
+    async with connect(open_server.ws_url) as ann, create_task_group() as tasks:
+        tasks.start_soon(anext, ann)
+        await lowlevel.checkpoint()
+        await lowlevel.checkpoint()
+        with pytest.raises(BusyResourceError):
+            await anext(ann)
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_the_block_raises_comes_out_as_it_is(open_server: ServerProcess) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with connect(open_server.ws_url):
+            raise ZeroDivisionError
+    with move_on_after(0.2) as scope:
+        async with connect(open_server.ws_url) as ann:
+            async for _ in ann:
+                pass
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_of_asyncio_can_be_cancelled_inside_the_block(open_server: ServerProcess) -> None:
+    inside = asyncio.Event()
+
+    async def program() -> None:
+        async with connect(open_server.ws_url) as ann:
+            inside.set()
+            async for _ in ann:
+                pass
+
+    task = asyncio.create_task(program())
+    await asyncio.wait_for(inside.wait(), PATIENCE)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, PATIENCE)
+    assert task.cancelled()
+
+
+async def test_leaving_the_block_ends_the_iteration_and_whoever_waits(open_server: ServerProcess) -> None:
+    ended: list[str] = []
+
+    async def listen(chat: Chat) -> None:
+        async for _ in chat:
+            pass
+        ended.append("the iteration")
+
+    async with create_task_group() as tasks, connect(open_server.ws_url) as ann:
+        tasks.start_soon(listen, ann)
+        await ann.ping()
+    assert ended == ["the iteration"]
+    assert repr(ann) == f"<Chat of client {ann.user} with {open_server.ws_url}, vetchat.v1, closed>"
+
+
+async def test_leaving_the_block_says_goodbye_to_the_server() -> None:
+    goodbyes: list[int | None] = []
+
+    def listen(peer: ServerConnection) -> None:
+        peer.send(welcome())
+        with suppress(ConnectionClosed):
+            peer.recv()
+        goodbyes.append(peer.close_code)
+
+    with ScriptedServer(listen) as server:
+        async with connect(server.url) as ann:
+            assert ann.connected
+        assert not ann.connected
+    assert goodbyes == [1000]
+
+
+# -- a slow consumer ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("V5.3", "V3.3")
+async def test_who_calls_from_within_the_loop_never_waits_for_ever_however_small_the_buffer(
+    open_server: ServerProcess,
+) -> None:
+    async with consultation(open_server.ws_url, buffer=2) as (ann, bell, conversation_id):
+        questions = [f"Question {number}" for number in range(40)]
+
+        async def ask() -> None:
+            for question in questions:
+                await ann.send(conversation_id, question)
+
+        heard: list[str] = []
+        async with create_task_group() as tasks:
+            tasks.start_soon(ask)
+            with fail_after(30):
+                async for event in bell:
+                    if isinstance(event, events.MessageSent) and event.params.sender_id == ann.user:
+                        heard.append(event.params.content)
+                        await bell.send(conversation_id, f"Answer to {event.params.content}")
+                        if len(heard) == len(questions):
+                            break
+        assert heard == questions
+        answers = [content for content in await contents(bell, conversation_id) if content.startswith("Answer")]
+        assert answers == [f"Answer to {question}" for question in questions]
+
+
+@pytest.mark.clause("V5.3", "V3.3", "R4.9")
+async def test_who_does_not_look_for_a_long_time_finds_everything_in_order(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url, buffer=10) as (ann, bell, conversation_id):
+        words = [f"{number} {'woof ' * 200}" for number in range(3_000)]
+        limit = CapacityLimiter(40)
+
+        async def say(word: str) -> None:
+            async with limit:
+                await ann.send(conversation_id, word)
+
+        async with create_task_group() as tasks:
+            for word in words:
+                tasks.start_soon(say, word)
+        with fail_after(60):
+            heard = [(await next_of(bell, events.MessageSent)).params for _ in words]
+        assert [message.seq for message in heard] == list(range(1, len(words) + 1))
+        assert {message.content for message in heard} == set(words)
+
+
+async def test_who_never_iterates_can_call_all_the_same(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url, buffer=2) as (ann, _, conversation_id):
+        for number in range(20):
+            await ann.send(conversation_id, str(number))
+        assert len(await contents(ann, conversation_id)) == 20
+
+
+# -- logs --------------------------------------------------------------------------------------------------------------
+
+
+async def test_no_log_shows_a_token_or_what_was_said(
+    default_server: ServerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    user = new_id()
+    async with connect(f"{default_server.ws_url}?token=secret", token=default_server.token(user, "client")) as ann:
+        conversation = await ann.create_conversation(new_id())
+        await ann.send(conversation.id, "Nobody else's business.")
+        assert "secret" not in repr(ann)
+    assert f"connected server={default_server.ws_url} user={user} role=client dialect=vetchat.v1" in caplog.messages
+    assert "business" not in caplog.text
+    assert "eyJ" not in caplog.text
+    assert "secret" not in caplog.text
