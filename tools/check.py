@@ -22,7 +22,7 @@ GATES: Final[dict[str, list[Command]]] = {
     "types": [[BIN / "pyright"]],
     "imports": [[BIN / "lint-imports", "--no-logo"]],
     "lock": [["./dev", "lock", "--check"]],
-    "docs": [[sys.executable, "docs/generate.py", "--check"], [BIN / "mkdocs", "build", "--strict", "--quiet"]],
+    "docs": [[sys.executable, "-m", "docs.generate", "--check"], [BIN / "mkdocs", "build", "--strict", "--quiet"]],
     "wheels": [[sys.executable, "tools/wheels.py"]],
 }
 """The commands of each gate, by its name; a gate passes when all of them do."""

@@ -3,29 +3,19 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 from vetchat_protocol.clauses import CLAUSES, SECTIONS
+from vetchat_server.metrics import Metrics
 
 from docs import generate
+from docs.generator.markdown import CLAUSE_ID, NOTE
+from docs.generator.traceability import SUITES, traces
 
 ROOT: Final = Path(__file__).parents[2]
-CLAUSE_ID: Final = re.compile(r"\b[SRV]\d+\.\d+\b")
-TEXT: Final = {".css", ".html", ".js", ".jsonl", ".md", ".py", ".toml", ".yml"}
-
-NOT_TESTED_YET: Final = frozenset(
-    {
-        *("V1.1", "V1.2", "V1.3", "V1.4", "V1.5", "V1.6"),
-        *("V2.1", "V2.2", "V2.3", "V2.4"),
-        *("V3.1", "V3.2", "V3.3", "V3.4", "V3.5", "V3.6"),
-        *("V4.1", "V4.2", "V4.3"),
-        *("V5.1", "V5.2", "V5.3", "V5.4"),
-    }
-)
-"""The clauses of the extension that no test names so far. It only ever shrinks."""
+TEXT: Final = {".css", ".html", ".js", ".json", ".jsonl", ".md", ".mjs", ".py", ".toml", ".txt", ".yml"}
 
 
 def texts(*folders: str) -> Iterator[tuple[Path, str]]:
@@ -35,22 +25,11 @@ def texts(*folders: str) -> Iterator[tuple[Path, str]]:
                 yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
 
 
-@cache
-def clauses_named_by_tests() -> dict[str, str]:
-    """Each clause that a `pytest.mark.clause("…", …)` under tests/ names, with the place of one such mark."""
-    return {
-        str(ast.literal_eval(argument)): f"{path}:{node.lineno}"
-        for path, source in texts("tests")
-        if path.suffix == ".py"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.clause"
-        for argument in node.args
-    }
-
-
 def test_generated_pages_say_that_they_are_generated() -> None:
-    for page in generate.PAGES:
-        assert (generate.DOCS / page).read_text(encoding="utf-8").startswith(f"{generate.NOTE}\n")
+    pages = [page for page in generate.PAGES if page.endswith(".md")]
+    assert pages
+    for page in pages:
+        assert (generate.DOCS / page).read_text(encoding="utf-8").startswith(f"{NOTE}\n")
 
 
 def test_generated_pages_are_current(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +45,7 @@ def test_a_generated_page_that_is_missing_or_stale_is_named_and_written(
     stale = next(iter(generate.PAGES))
     (tmp_path / stale).write_text("what somebody wrote into it by hand", encoding="utf-8")
     assert generate.main(["--check"], folder=tmp_path) == 1
-    assert capsys.readouterr().err == f"docs/{stale} is stale: run .venv/bin/python docs/generate.py\n"
+    assert capsys.readouterr().err == f"docs/{stale} is stale: run ./dev docs\n"
     assert generate.main([], folder=tmp_path) == 0
     assert generate.main(["--check"], folder=tmp_path) == 0
 
@@ -93,13 +72,44 @@ def test_every_clause_id_that_is_mentioned_exists() -> None:
 
 
 def test_every_mark_of_a_test_names_a_clause_that_exists() -> None:
-    assert {name: place for name, place in clauses_named_by_tests().items() if name not in CLAUSES} == {}
+    assert {name: trace.tests for name, trace in traces().items() if trace.tests and name not in CLAUSES} == {}
+
+
+def test_every_mark_of_a_test_names_some_clause() -> None:
+    assert [place for folder in SUITES for place in marks_without_a_clause(ROOT / folder)] == []
+
+
+def marks_without_a_clause(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.clause" and not node.args:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
 def test_every_clause_is_named_by_a_test() -> None:
-    excused = NOT_TESTED_YET | clauses_named_by_tests().keys()
-    assert [clause_id for clause_id in CLAUSES if clause_id not in excused] == []
+    assert [clause_id for clause_id in CLAUSES if clause_id not in traces() or not traces()[clause_id].tests] == []
 
 
-def test_a_clause_that_has_a_test_is_no_longer_excused() -> None:
-    assert sorted(NOT_TESTED_YET & clauses_named_by_tests().keys()) == []
+def test_every_clause_is_named_by_the_code_that_keeps_it() -> None:
+    assert [clause_id for clause_id in CLAUSES if clause_id not in traces() or not traces()[clause_id].code] == []
+
+
+def test_every_conformance_test_names_a_clause() -> None:
+    """They judge the wire, which the clauses alone describe."""
+    nameless = [
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in sorted((ROOT / "tests" / "conformance").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not any("pytest.mark.clause" in ast.unparse(mark) for mark in node.decorator_list)
+    ]
+    assert nameless == []
+
+
+def test_every_metric_is_explained_to_operators() -> None:
+    page = (generate.DOCS / "server" / "monitoring.md").read_text(encoding="utf-8")
+    families = list(Metrics().registry.collect())
+    assert families
+    names = [f"{family.name}_total" if family.type == "counter" else family.name for family in families]
+    assert [name for name in names if f"`{name}`" not in page] == []

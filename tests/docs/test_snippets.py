@@ -1,7 +1,7 @@
 """Every Python snippet of the README and of the site runs, and prints what the page says that it prints.
 
 The comment before a snippet says how: `run: open` talks to a server in open mode, `run: app /path` is an application
-that takes connections at that path.
+that takes connections at that path, `run: tests` are tests that pass.
 """
 
 import re
@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 MARKED: Final = re.compile(
-    r"<!-- run: (?P<how>open|app (?P<path>/\S*)) -->\n```python\n(?P<code>.*?)^```$"
+    r"<!-- run: (?P<how>open|tests|app (?P<path>/\S*)) -->\n```python\n(?P<code>.*?)^```$"
     r"(?:\n+(?:It prints:\n+)?```text\n(?P<output>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
@@ -37,6 +37,7 @@ TIMEOUT: Final = 30.0
 class Snippet:
     page: Path
     line: int
+    how: str
     path: str | None
     code: str
     output: str | None
@@ -49,7 +50,7 @@ def snippets(page: Path) -> Iterator[Snippet]:
     text = page.read_text(encoding="utf-8")
     for found in MARKED.finditer(text):
         line = text.count("\n", 0, found.start("code")) + 1
-        yield Snippet(page, line, found["path"], found["code"], found["output"])
+        yield Snippet(page, line, found["how"], found["path"], found["code"], found["output"])
 
 
 SNIPPETS: Final = [snippet for page in PAGES for snippet in snippets(page)]
@@ -61,7 +62,7 @@ def test_every_python_snippet_is_marked_so_that_it_is_run(page: Path) -> None:
     assert len(fences) == len(list(snippets(page)))
 
 
-@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if snippet.path is None], ids=str)
+@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if snippet.how == "open"], ids=str)
 def test_a_snippet_that_talks_to_a_server_does_what_the_page_says(
     snippet: Snippet, open_server: ServerProcess, tmp_path: Path
 ) -> None:
@@ -89,6 +90,18 @@ def test_a_snippet_that_is_an_application_takes_connections(snippet: Snippet, tm
     ):
         socket.send('{"event": "conversations"}')
         assert '"event":"conversations"' in str(socket.recv(timeout=TIMEOUT))
+
+
+@pytest.mark.parametrize("snippet", [snippet for snippet in SNIPPETS if snippet.how == "tests"], ids=str)
+def test_a_snippet_that_is_a_test_passes(snippet: Snippet, tmp_path: Path) -> None:
+    (tmp_path / "test_snippet.py").write_text(snippet.code, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = clause\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "--quiet", "--strict-markers", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
 
 
 @contextmanager

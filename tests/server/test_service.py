@@ -200,7 +200,7 @@ async def test_metrics_count_connections_commands_commits_deliveries_refusals_an
     assert after['vetchat_connections{dialect="base",role="provider"}'] == 0
 
 
-async def test_the_demo_page_is_there_in_open_mode_only_and_loads_nothing_from_elsewhere() -> None:
+async def test_the_demo_page_is_there_in_open_mode_and_loads_nothing_from_elsewhere() -> None:
     with serving(secret=None) as server:
         page = get(server, "/")
         assert page.status == 200
@@ -212,8 +212,11 @@ async def test_the_demo_page_is_there_in_open_mode_only_and_loads_nothing_from_e
         assert get(server, "/demo/app.js").headers["Content-Type"].startswith("text/javascript")
         for path in ("/demo/nowhere.js", "/demo/__init__.py", "/demo/..%2fapp.py", "/demo/../app.py", "/demo/"):
             assert get(server, path).status == 404
-    with serving() as server:
-        assert get(server, "/").status == 404
+
+
+async def test_where_tokens_are_asked_for_there_is_no_demo_page(local_server: LocalServer) -> None:
+    assert get(local_server, "/").status == 404
+    assert get(local_server, "/demo/app.js").status == 404
 
 
 def test_what_can_be_chosen_for_a_service_has_the_limits_of_the_protocol_by_default() -> None:

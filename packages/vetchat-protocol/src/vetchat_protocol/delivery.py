@@ -65,8 +65,9 @@ def event_of(record: Record, user: User) -> Event:
 
 
 class Delivery:
-    """The machine. `head` is the log's position at the start; the last `tail` records are kept for the resume splice.
+    """The machine, which tells everybody of each record once, and all in the same order (R4.9).
 
+    `head` is the log's position at the start; the last `tail` records are kept for the resume splice.
     `tells_disconnect` off withholds `user_left` for disconnections (R5.7).
     """
 

@@ -131,6 +131,21 @@ class CommitContract(StoreSuite):
         assert outcomes == [moved[0], Unchanged(), Unchanged(), moved[1], Unchanged()]
         assert await append(store, ReadDraft(conversation.id, doctor.id, 4)) == [Unchanged()]
 
+    @pytest.mark.clause("V4.2")
+    async def test_a_read_position_knows_what_was_stored_before_it_in_the_same_batch(self, store: Store) -> None:
+        client, doctor = owner(), vet()
+        conversation = await start(store, client, doctor)
+        await say(store, conversation, client, "One.")
+        senders = [doctor, doctor, client]
+        messages = [MessageDraft(conversation.id, sender.id, "And more.") for sender in senders]
+        outcomes = await append(store, *messages, ReadDraft(conversation.id, doctor.id, 3))
+        assert isinstance(outcomes[-1], ReadMoved)
+        (listing,) = await store.list_conversations(doctor, None, None)
+        assert (listing.read_seq, listing.unread_count) == (3, 1)
+        await append(store, ReadDraft(conversation.id, doctor.id, 4))
+        (listing,) = await store.list_conversations(doctor, None, None)
+        assert (listing.read_seq, listing.unread_count) == (4, 0)
+
     @pytest.mark.clause("R6.3")
     async def test_a_rejected_batch_changes_nothing(self, reopen: Reopen) -> None:
         store, _ = await reopen()
