@@ -1,6 +1,6 @@
 """The core under everything that may happen, in every order: by seeds, and where it is small enough by all ways."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import pytest
 from vetchat_protocol import Dialect, LocalProtocolError
@@ -218,18 +218,34 @@ def test_every_way_that_a_scene_can_go_keeps_the_clauses(wires: Sequence[Dialect
 # -- the simulator itself ----------------------------------------------------------------------------------------------
 
 
-def test_an_exploration_finds_every_end_that_there_is() -> None:
+@pytest.mark.parametrize("event", ["subscribe_conversation", "conversation_history", "unsubscribe_conversation"])
+def test_an_exploration_finds_every_end_that_there_is(event: str) -> None:
     def scenario(choose: Choose, *, prune: bool) -> tuple[object, ...]:
-        simulation = Simulation(lambda options, state: choose(options, state if prune else object))
-        people = [simulation.connect(user) for user in (OLGA, VERA)]
-        simulation.meanwhile(lambda: simulation.disconnect(people[0]))
-        simulation.run()
-        return tuple(tuple(one.transcript) for one in people)
+        stage = Stage(Scripted())
+        olga, vera = stage.connect(OLGA, Dialect.BASE), stage.connect(VERA, Dialect.BASE)
+        stage.say(olga, "new_conversation", {"pet_id": PET, "providers": [VERA.id]})
+        stage.rest()
+        (conversation,) = stage.conversations()
+        stage.simulation.choose = choose if prune else without_pruning(choose)
+        stage.say(olga, "message", {"conversation_id": conversation, "content": "Hello."})
+        stage.say(vera, event, {"conversation_id": conversation})
+        stage.simulation.meanwhile(lambda: stage.simulation.disconnect(olga.connection))
+        stage.simulation.run()
+        return tuple(tuple(actor.connection.transcript) for actor in (olga, vera))
 
     pruned = [result for _, result in explore(lambda choose: scenario(choose, prune=True))]
     full = [result for _, result in explore(lambda choose: scenario(choose, prune=False))]
     assert set(pruned) == set(full)
     assert len(pruned) < len(full)
+
+
+def without_pruning(choose: Choose) -> Choose:
+    """To which no state is ever known."""
+
+    def choose_anew(options: int, state: Callable[[], Hashable], /) -> int:
+        return choose(options, object)
+
+    return choose_anew
 
 
 def test_an_exploration_tells_the_picks_that_lead_to_each_end() -> None:

@@ -170,8 +170,9 @@ class Connection:
 
     def state(self) -> Hashable:
         """All that its future depends on, and its past."""
-        waits = bool(self._stories), self._operation, self._pending.ready, len(self._agenda)
-        return tuple(self.transcript), tuple(self._trail), waits, self.closed, self.gone, self.session.warned
+        pending = self._operation, self._pending.ready, self._pending.value, str(self._pending.error)
+        story = (tuple(self._trail), pending) if self._stories else None
+        return tuple(self.transcript), story, len(self._agenda), self.closed, self.gone, self.deadline
 
     def _opened(self) -> None:
         self._write("opened", "")

@@ -241,13 +241,13 @@ class Error(Frame):
 
 
 class Limits(Frame):
-    """The limits a client should know (R2.7)."""
+    """The limits a client should know (R2.7); a server names the first two, and whichever else it has (V1.2)."""
 
     content_chars: int
     frame_bytes: int
-    providers: int
-    commands_per_second: float
-    resume_frames: int
+    providers: Annotated[int | None, Field(exclude_if=_absent)] = None
+    commands_per_second: Annotated[float | None, Field(exclude_if=_absent)] = None
+    resume_frames: Annotated[int | None, Field(exclude_if=_absent)] = None
 
 
 class WelcomeParams(Frame):

@@ -93,7 +93,7 @@ class World:
             tuple((entry.stamped, entry.origin) for entry in self.waiting),
             tuple((entry.stamped, entry.origin) for entry, _ in self.undelivered),
             tuple(
-                (tuple(seat.connection for seat in rooms.subscribed(one)), rooms.others(one, ""))
+                (tuple((seat.connection, seat.live) for seat in rooms.subscribed(one)), rooms.others(one, ""))
                 for one in dict.fromkeys(conversations)
             ),
         )

@@ -68,7 +68,9 @@ def _within(limits: Limits, command: Command) -> None:
     match command:
         case Message() if len(command.params.content) > limits.content_chars:
             raise InvalidCommand(f"The parameter content must have at most {limits.content_chars} characters.")
-        case NewConversation() if len(set(command.params.providers)) > limits.providers:
+        case NewConversation() if (
+            limits.providers is not None and len(set(command.params.providers)) > limits.providers
+        ):
             raise InvalidCommand(f"A conversation may have at most {limits.providers} providers.")
         case _:
             size = len(command.model_dump_json(exclude_unset=True).encode()) + MARKS

@@ -280,7 +280,7 @@ class Client:
         """What an event means for the calls, and for the application (R2.6, V2.1)."""
         call = self._calls.answered(event, self._dialect, self.user_id) if isinstance(event, Answer) else None
         if isinstance(event, events.Error):
-            per_second = self.limits.commands_per_second if self.limits else 0.0
+            per_second = (self.limits and self.limits.commands_per_second) or 0.0
             if call is not None and self._calls.postpone(call, event.params, per_second, now):
                 return []
         elif call is not None:
