@@ -1,7 +1,10 @@
 """The same chat with a server that knows the base protocol alone: what works, what cannot, and what nobody can know."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 import pytest
-from anyio import create_task_group
+from anyio import Event, create_task_group, fail_after
 from vetchat_client import (
     Dialect,
     Disconnected,
@@ -14,8 +17,9 @@ from vetchat_client import (
     connect,
     events,
 )
+from vetchat_client.transport import Request, Transport, open_websocket
 
-from tests.client.company import contents, items, next_of
+from tests.client.company import PATIENCE, contents, items, next_of
 from tests.client.plain import PlainServer
 from tests.client.proxy import Point, Proxy
 from tests.conformance.peer import new_id
@@ -134,3 +138,46 @@ async def test_every_reconnect_is_a_reset(plain_server: PlainServer) -> None:
     async with Proxy.before(plain_server.port) as proxy, connect(proxy.url, user_id=new_id()) as ann:
         proxy.cut()
         assert await items(ann, Reset) == [Disconnected(), Reset()]
+
+
+class Counting:
+    """Opens connections and counts the pings of the WebSocket that were answered."""
+
+    def __init__(self, enough: int) -> None:
+        self.answered = 0
+        self.enough = Event()
+        self._wanted = enough
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncGenerator[Transport]:
+        async with open_websocket(request) as transport:
+            ping = transport.ping
+
+            async def counted() -> None:
+                await ping()
+                self.answered += 1
+                if self.answered == self._wanted:
+                    self.enough.set()
+
+            transport.ping = counted
+            yield transport
+
+
+async def test_a_line_that_is_only_silent_is_asked_and_kept(
+    plain_server: PlainServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vetchat_protocol.client.machine.HEARTBEAT", 100)
+    counting = Counting(enough=3)
+    async with Proxy.before(plain_server.port) as proxy, connect(proxy.url, user_id=new_id(), opener=counting.open):
+        with fail_after(PATIENCE):
+            await counting.enough.wait()
+        assert proxy.connections == 1
+
+
+async def test_a_line_that_is_dead_is_given_up(plain_server: PlainServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vetchat_protocol.client.machine.HEARTBEAT", 100)
+    async with Proxy.before(plain_server.port) as proxy, connect(proxy.url, user_id=new_id()) as ann:
+        proxy.arm("stall", Point("down", "frames", 3))
+        with fail_after(PATIENCE):
+            assert await ann.conversations() == ()
+        assert proxy.connections == 2

@@ -33,9 +33,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from tests.client.company import PATIENCE, consultation, contents, next_of
-from tests.client.scripted import ScriptedServer
+from tests.client.scripted import ScriptedServer, serves
 from tests.conformance.peer import new_id
-from tests.protocol.counterpart import welcome
+from tests.protocol.counterpart import frame, message, welcome
 from tests.running import ServerProcess, free_port, running_server
 
 # -- calls -------------------------------------------------------------------------------------------------------------
@@ -257,18 +257,23 @@ async def test_leaving_the_block_ends_the_iteration_and_whoever_waits(open_serve
     assert repr(ann) == f"<Chat of client {ann.user} with {open_server.ws_url}, vetchat.v1, closed>"
 
 
-async def test_leaving_the_block_says_goodbye_to_the_server() -> None:
+@pytest.mark.parametrize("unread", [0, 200])
+async def test_leaving_the_block_says_goodbye_to_the_server_whatever_is_still_unread(unread: int) -> None:
     goodbyes: list[int | None] = []
 
     def listen(peer: ServerConnection) -> None:
         peer.send(welcome())
+        for offset in range(1, unread + 1):
+            peer.send(frame("message_sent", message(offset, "Woof."), offset=offset))
         with suppress(ConnectionClosed):
             peer.recv()
         goodbyes.append(peer.close_code)
 
     with ScriptedServer(listen) as server:
-        async with connect(server.url) as ann:
+        async with connect(server.url, buffer=1) as ann:
             assert ann.connected
+            if unread:
+                await next_of(ann, events.MessageSent)
         assert not ann.connected
     assert goodbyes == [1000]
 
@@ -300,6 +305,16 @@ async def test_who_calls_from_within_the_loop_never_waits_for_ever_however_small
         assert heard == questions
         answers = [content for content in await contents(bell, conversation_id) if content.startswith("Answer")]
         assert answers == [f"Answer to {question}" for question in questions]
+
+
+@pytest.mark.clause("V5.3")
+async def test_while_the_buffer_is_full_the_server_has_to_wait_and_nothing_is_read_in_vain() -> None:
+    woofs = [frame("message_sent", message(offset, "Woof."), offset=offset) for offset in range(1, 2_001)]
+    with ScriptedServer(serves(*woofs)) as server:
+        async with connect(server.url, buffer=10) as ann:
+            heard = [(await next_of(ann, events.MessageSent)).offset for _ in woofs]
+            assert heard == list(range(1, 2_001))
+        assert len(server.hellos) == 1
 
 
 @pytest.mark.clause("V5.3", "V3.3", "R4.9")

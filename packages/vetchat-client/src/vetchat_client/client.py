@@ -41,7 +41,8 @@ def connect(
     not take it; one call at a time. In open mode, without a token, `user_id`, `role` and `name` say who you would like
     to be; elsewhere what you say of yourself must agree with what the server knows. `resume` is the `position` of an
     earlier chat, whose events then go on where they broke off. At most `buffer` events wait for you. Entering gives up
-    after `open_timeout`, a single attempt to connect after `attempt_timeout`, both in seconds.
+    after `open_timeout`, a single attempt to connect after `attempt_timeout`, both in seconds. `opener` makes the
+    connections; another one can do without a network.
 
     Raises (from entering):
         Unreachable: no connection came about in time.
@@ -74,10 +75,9 @@ class _Connected(AbstractAsyncContextManager["Chat"]):
         self._session = session
         self._reconnector = reconnector
         self._timeout = timeout
-        self._tasks = create_task_group()
 
     async def __aenter__(self) -> Chat:
-        await self._tasks.__aenter__()
+        self._tasks = await create_task_group().__aenter__()
         try:
             self._tasks.start_soon(self._reconnector.run, self._tasks)
             await self._reconnector.opened(self._timeout)

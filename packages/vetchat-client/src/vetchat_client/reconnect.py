@@ -92,7 +92,8 @@ class Reconnector:
         self._tasks = tasks
         try:
             while not self._stopped:
-                await sleep(await self._one_connection())
+                delay = await self._one_connection()
+                await sleep(delay)
         except VetChatError as error:
             log(logging.ERROR, "gave up", server=self._target.address, reason=str(error))
             self._session.end(error)

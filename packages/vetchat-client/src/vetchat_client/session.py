@@ -26,6 +26,10 @@ class _Caller:
         self._settled = Event()
         self._outcome: Answer | VetChatError | None = None
 
+    @property
+    def settled(self) -> bool:
+        return self._settled.is_set()
+
     def settle(self, outcome: Answer | VetChatError) -> None:
         self._outcome = outcome
         self._settled.set()
@@ -37,7 +41,7 @@ class _Caller:
         if isinstance(outcome, Error):
             raise Refused.of(outcome.params)
         if isinstance(outcome, VetChatError):
-            raise outcome
+            raise outcome.with_traceback(None)
         return outcome
 
 
@@ -66,7 +70,7 @@ class Session:
             Rejected, ServerFault: the chat has ended meanwhile.
         """
         if self._end is not None:
-            raise self._end
+            raise self._end.with_traceback(None)
         try:
             call = self.client.send(event, params, now(), key=key)
         except LocalProtocolError as error:
@@ -77,7 +81,8 @@ class Session:
             return await caller.answer()
         finally:
             del self._callers[call]
-            self.client.forget(call)
+            if not caller.settled:
+                self.client.forget(call)
 
     async def next(self) -> Item:
         """The next event or notice; asking for it says that the one before has been dealt with.
@@ -92,7 +97,7 @@ class Session:
             while (item := self.client.take(now())) is None:
                 self.wake()
                 if self._end is not None:
-                    raise EndOfEvents if self._closed else self._end
+                    raise EndOfEvents if self._closed else self._end.with_traceback(None)
                 await self._news.wait()
             self.wake()
             return item

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio import CancelScope, move_on_after
+from anyio import CancelScope, create_task_group, move_on_after
 from vetchat_protocol import SUBPROTOCOL
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus
 
@@ -171,8 +171,11 @@ class _AsyncioWebSocket:
     async def close(self) -> None:
         """Says goodbye, and cuts the connection if that takes too long."""
         with move_on_after(GOODBYE):
-            await self._connection.close()
+            async with create_task_group() as tasks:
+                tasks.start_soon(_read_on, self._connection)
+                await self._connection.close()
         self._connection.transport.abort()
+        await _read_on(self._connection)
 
 
 class _TrioWebSocket:
@@ -207,13 +210,23 @@ class _TrioWebSocket:
         from trio import aclose_forcefully  # noqa: PLC0415
 
         with move_on_after(GOODBYE):
-            await self._connection.aclose()
+            async with create_task_group() as tasks:
+                tasks.start_soon(_read_on, self._connection)
+                await self._connection.aclose()
         await aclose_forcefully(self._connection.stream)
+        await _read_on(self._connection)
 
 
 def _headers(connection: AsyncioConnection | TrioConnection) -> Mapping[str, str]:
     assert connection.response is not None
     return connection.response.headers
+
+
+async def _read_on(connection: AsyncioConnection | TrioConnection) -> None:
+    """Reads to the end: the peer's goodbye comes after all that it has sent, and the library waits to be read, too."""
+    with suppress(ConnectionClosed):
+        while True:
+            await connection.recv()
 
 
 @contextmanager

@@ -35,7 +35,6 @@ class Wire:
         self._work = Signal()
         self._sooner = Signal()
         self._armed: int | None = None
-        self._broken = False
         self._scope = CancelScope()
         self._tasks: TaskGroup | None = None
 
@@ -69,7 +68,7 @@ class Wire:
         """Takes in frames as long as the machine wants them; meanwhile the peer has to wait (back-pressure)."""
         try:
             while True:
-                while not (self._client.reading or self._broken):
+                while not self._client.reading:
                     await self._room.wait()
                 text = await self._transport.receive()
                 self._react(self._client.received(text, now()))
@@ -89,8 +88,7 @@ class Wire:
                 else:
                     await _wait(self._work, until=self._client.to_send_at())
         except Ended:
-            self._broken = True  # the reader finds out why, after what came before
-            self._room.set()
+            return  # the reader finds out why, after what came before: it reads, since an answer is due
 
     async def _keep_time(self) -> None:
         while True:

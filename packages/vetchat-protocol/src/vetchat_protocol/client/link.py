@@ -16,16 +16,16 @@ HEARTBEAT: Final = 25_000
 class Link:
     """A connection from its upgrade to its end; times are in ms.
 
-    `patience` is how long the welcome may take, `offset` the last durable one that came (V5.1). `return_after` is how
-    long the server, about to restart, wants to be left alone (V5.4). Once there is a `verdict` the client has given the
-    connection up itself.
+    `patience` is how long the welcome may take, `heartbeat` the interval of signs of life (V1.2), `offset` the last
+    durable one that came (V5.1). `return_after` is how long the server, about to restart, wants to be left alone
+    (V5.4). Once there is a `verdict` the client has given the connection up itself.
     """
 
     dialect: Dialect
     heard_at: int
     patience: int
+    heartbeat: int
     greeted: bool = False
-    heartbeat: int = HEARTBEAT
     probed_at: int | None = None
     offset: int = 0
     return_after: int = 0

@@ -21,7 +21,7 @@ from .calls import Call, Calls
 from .checks import checked
 from .errors import AnotherUser, UnknownUser
 from .inbox import Disconnected, Inbox, Item, happened, offset_of
-from .link import Link
+from .link import HEARTBEAT, Link
 from .outputs import Answered, Failed, Leave, Output, Probe, TokenWanted
 from .subscriptions import Subscriptions
 from .verdicts import ComeBack, Verdict, of_close
@@ -162,7 +162,7 @@ class Client:
         """
         self._identify(user_id, role)
         self._dialect = dialect
-        self._link = Link(dialect, now, self._patience)
+        self._link = Link(dialect, now, self._patience, HEARTBEAT)
         if dialect is Dialect.V1:
             hello = commands.Hello(params=commands.HelloParams(resume=self._inbox.resume))
             self._greeting = Call(hello, 0).text(dialect, None)
