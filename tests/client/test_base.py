@@ -65,6 +65,18 @@ async def test_the_wire_is_the_base_protocols_own(plain_server: PlainServer) -> 
     assert {frame["sender_id"] for frame in plain_server.received} == {ann_id}
 
 
+async def test_history_shows_each_message_once_though_others_write_meanwhile(plain_server: PlainServer) -> None:
+    async with connect(plain_server.url, user_id=new_id()) as ann:
+        conversation = await ann.create_conversation(new_id())
+        for number in range(6):
+            await ann.send(conversation.id, str(number))
+        seen: list[str] = []
+        async for page in ann.history_pages(conversation.id, limit=2):
+            seen += [message.content for message in page.messages]
+            plain_server.say(conversation.id, new_id(), "Meanwhile.")
+        assert seen == ["5", "4", "3", "2", "1", "0"]
+
+
 @pytest.mark.clause("R2.6")
 async def test_the_same_words_from_another_device_may_stand_for_ones_own_but_nothing_is_lost(
     plain_server: PlainServer,

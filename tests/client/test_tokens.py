@@ -1,16 +1,18 @@
 """Where tokens come from, when another one is asked for, and what happens when there is none that the server takes."""
 
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 from anyio import Event, create_task_group, fail_after, lowlevel
-from vetchat_client import AnotherUser, Disconnected, Rejected, Unauthenticated, Unreachable, connect, events
+from vetchat_client import AnotherUser, Disconnected, Rejected, Resumed, Unauthenticated, Unreachable, connect, events
 from vetchat_client.tokens import Tokens
+from websockets.sync.server import ServerConnection
 
 from tests.client.company import PATIENCE, next_of
 from tests.client.scripted import ScriptedServer, serves, welcomes_and_closes
 from tests.conformance.peer import new_id
-from tests.protocol.counterpart import frame
+from tests.protocol.counterpart import frame, welcome
 from tests.running import ServerProcess
 
 
@@ -94,6 +96,34 @@ async def test_after_4202_the_client_comes_back_with_a_new_token() -> None:
             await next_of(ann, Disconnected)
             await ann.ping()
         assert server.tokens == ["first", "second"]
+
+
+@pytest.mark.clause("V1.5")
+async def test_the_server_is_told_the_new_token() -> None:
+    told: list[str] = []
+
+    def expire(peer: ServerConnection) -> None:
+        peer.send(welcome())
+        peer.send(frame("token_expiring", {"token_expires_at": 1}))
+        command = json.loads(peer.recv())
+        told.append(command["params"]["token"])
+        peer.send(frame("refreshed", {"token_expires_at": 2}, ref=command["ref"]))
+        peer.close(4200)
+
+    with ScriptedServer(expire, serves(recovered=True)) as server:
+        async with connect(server.url, token=one_after_the_other("first", "second")) as ann:
+            await next_of(ann, Resumed)
+    assert (told, server.tokens) == (["second"], ["first", "second"])
+
+
+@pytest.mark.clause("V1.5", "V5.2")
+async def test_a_long_chat_uses_up_many_tokens() -> None:
+    with ScriptedServer(welcomes_and_closes(4202), welcomes_and_closes(4202), serves(recovered=True)) as server:
+        async with connect(server.url, token=one_after_the_other("first", "second", "third")) as ann:
+            for _ in range(2):
+                await next_of(ann, Disconnected)
+            await ann.ping()
+        assert server.tokens == ["first", "second", "third"]
 
 
 @pytest.mark.clause("V5.2")

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from ssl import SSLContext
 from types import TracebackType
 
-from anyio import create_task_group, get_cancelled_exc_class
+from anyio import create_task_group
 from vetchat_protocol import Role
 from vetchat_protocol.client import Client
 from vetchat_protocol.commands import Resume
@@ -81,22 +81,18 @@ class _Connected(AbstractAsyncContextManager["Chat"]):
         try:
             self._tasks.start_soon(self._reconnector.run, self._tasks)
             await self._reconnector.opened(self._timeout)
-        except BaseException as error:
-            await self._leave(error)
+        except BaseException:
+            await self._leave()
             raise
         return self._chat
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._leave(error)
+    ) -> None:
+        await self._leave()
 
-    async def _leave(self, error: BaseException | None) -> bool | None:
-        """Ends everything. The block's own error goes its way unwrapped; only a cancellation is the task group's."""
+    async def _leave(self) -> None:
+        """Ends everything. The task group is not told of an error in the block, which would come out wrapped."""
         self._session.end(Closed("The chat is closed."), closed=True)
-        if isinstance(error, get_cancelled_exc_class()):
-            self._tasks.cancel_scope.cancel()
-            return await self._tasks.__aexit__(type(error), error, error.__traceback__)
         self._reconnector.stop()
         await self._tasks.__aexit__(None, None, None)
-        return None
