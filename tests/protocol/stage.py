@@ -77,8 +77,8 @@ class Actor:
 class Stage:
     """A simulation with people on it. Everything said is unlike everything else, so that the oracle can tell it apart.
 
-    `dialects` are those that connections are made in; `start` makes the delivery machine. Its tail and the pages of a
-    replay are small, so that they matter.
+    `dialects` are those that connections are made in; `start` makes the delivery machine. Its tail, the pages of a
+    replay and what a resume may replay at most are small, so that they matter.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Stage:
         start: Callable[[int], Delivery] = lambda head: Delivery(head, tail=3),
     ) -> None:
         self.dialects = dialects
-        self.simulation = Simulation(choose, terms=Terms(resume_frames=40), start=start, replay_page=2)
+        self.simulation = Simulation(choose, terms=Terms(resume_frames=12), start=start, replay_page=2)
         self.actors: list[Actor] = []
         self.faulty = False
         self._rests: list[Rest] = []

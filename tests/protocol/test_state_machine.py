@@ -112,6 +112,7 @@ MACHINES = pytest.mark.parametrize("people", [BasePeople, V1People, People])
 CLAUSES = pytest.mark.clause("R2.6", "R4.7", "R4.9", "S5.2", "R5.5", "R6.3", "V2.2", "V3.3", "V3.4", "V4.1", "V4.3")
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 QUICK = settings(max_examples=30, stateful_step_count=40, suppress_health_check=UNHURRIED, deadline=None)
+LONG = settings(max_examples=5_000, stateful_step_count=100, suppress_health_check=UNHURRIED, deadline=None)
 
 
 @CLAUSES
@@ -124,4 +125,4 @@ def test_no_story_that_hypothesis_finds_breaks_a_clause(people: type[People]) ->
 @CLAUSES
 @MACHINES
 def test_no_long_story_that_hypothesis_finds_breaks_a_clause(people: type[People]) -> None:
-    run_state_machine_as_test(people, settings=settings(suppress_health_check=UNHURRIED))
+    run_state_machine_as_test(people, settings=LONG)

@@ -108,6 +108,9 @@ class Spell:
     def _other(self, user_id: str) -> None:
         assert user_id != self.me.id, f"R5.6: {user_id} is told of itself"
         assert user_id in self.participants, f"S5.2: {user_id} does not take part"
+        beginning = self.thread.entries[0].offset
+        awaited = self.floor is not None and beginning > self.floor and beginning not in self.heard
+        assert not awaited, f"R4.14: {user_id} is heard of before the conversation itself"
 
     # -- who writes ----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,16 @@ class Subscriptions:
         self._spells: dict[str, Spell] = {}
         self._out: set[str] = set()
 
+    def begin(self, floor: int | None) -> None:
+        """From here on everything must be heard; None: that is to be told later, by `welcome`."""
+        self.floor = floor
+        for spell in self._spells.values():
+            self._certain(spell)
+
+    def _certain(self, spell: Spell) -> None:
+        if self.floor is not None:
+            spell.confirm(self.floor, self.floor, told_who_is_there=self._is_v1)
+
     def out(self, conversation_id: str) -> bool:
         """Whether it has unsubscribed, and no answer has said yet that it is subscribed again."""
         return conversation_id in self._out
@@ -36,9 +46,7 @@ class Subscriptions:
     def spell(self, conversation_id: str) -> Spell:
         """The spell that lasts."""
         if conversation_id not in self._spells:
-            spell = self._new(conversation_id)
-            if self.floor is not None:
-                spell.confirm(self.floor, self.floor, told_who_is_there=self._is_v1)
+            self._certain(self._new(conversation_id))
         return self._spells[conversation_id]
 
     def hearing(self, conversation_id: str, asking: Command | None) -> Spell:

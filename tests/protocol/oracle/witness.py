@@ -54,7 +54,7 @@ class Witness:
     def _take(self, line: Line) -> None:
         match line.kind:
             case "opened":
-                self.subscriptions.floor = None if self._is_v1 else line.head
+                self.subscriptions.begin(None if self._is_v1 else line.head)
             case "said":
                 self.answers.say(line, self._knows)
             case "heard":
@@ -128,7 +128,8 @@ class Witness:
             missed = self._facts.ledger.missed(self.person, resume["offset"], heard.line.head)
             assert missed > self._facts.resume_frames, f"V3.4: {missed} frames can be replayed"
         self._welcome_offset = head
-        self._position = self.subscriptions.floor = begins_at
+        self._position = begins_at
+        self.subscriptions.begin(begins_at)
         self.answers.greeted = True
 
     def _stored(self, command: Command, heard: Heard) -> None:
