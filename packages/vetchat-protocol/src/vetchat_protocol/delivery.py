@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
@@ -19,12 +18,13 @@ from .events import Answer, Event
 from .models import UNKNOWN_NAME, Role, User
 from .records import ConversationStarted, MessageStored, ReadMoved, Record
 from .rooms import Rooms, Seat
+from .values import value
 
 TYPING_EXPIRES: int = 6_000
 """How long "is writing" holds without being said again, in ms (V4.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sending:
     """One event for some connections; for `answers` among them it is the direct answer to their command."""
 
@@ -33,7 +33,7 @@ class Sending:
     answers: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Whose command a record comes from: the connection and the command's `ref`."""
 
@@ -41,7 +41,7 @@ class Origin:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Writing:
     """That a user is writing, on which connection, until when."""
 
@@ -159,11 +159,11 @@ class Delivery:
         self._tail.append(record)
         match record:
             case MessageStored():
-                yield from self._message(record, origin, now)
+                return self._message(record, origin, now)
             case ConversationStarted():
-                yield from self._started(record, origin)
+                return self._started(record, origin)
             case ReadMoved():
-                yield from self._read(record, origin)
+                return self._read(record, origin)
 
     def _message(self, record: MessageStored, origin: Origin | None, now: int) -> Iterator[Sending]:
         conversation_id, sender_id = record.conversation_id, record.message.sender_id

@@ -5,8 +5,9 @@ Ids are UUIDs as lower-case strings of 36 characters (R2.8), times are integer m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from .values import value
 
 NIL = "00000000-0000-0000-0000-000000000000"
 """The server's own `sender_id`; never a user, pet, provider or conversation (R1.8)."""
@@ -22,7 +23,7 @@ class Role(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class User:
     """Who a connection belongs to, as the authenticator verified it (R1.6); the picture is an `https` URL or None."""
 
@@ -32,7 +33,7 @@ class User:
     profile_image_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conversation:
     """A conversation as it stands: its participants, its latest message and its place in the log (R4.3, V3.6).
 
@@ -57,7 +58,7 @@ class Conversation:
         return user.id in self.providers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """One message as it was stored; `seq` numbers the messages of its conversation 1, 2, 3 … without gaps (V3.1)."""
 
@@ -69,7 +70,7 @@ class Message:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listing:
     """A conversation in somebody's list, with how far that participant has read (V4.2)."""
 

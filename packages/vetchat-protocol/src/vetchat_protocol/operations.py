@@ -7,12 +7,12 @@ Whoever drives the story answers it with a `T`, or throws one of the errors its 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from .events import Answer
 from .models import Conversation, Listing, Message, User
 from .records import Draft, LogPage, Outcome
+from .values import value
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -30,21 +30,21 @@ class Operation(Generic[T_co]):
 # -- what the database knows; each may be answered by throwing Refusal(unavailable) -----------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Participates(Operation[bool]):
     """Whether the connection's user takes part in this conversation; one that does not exist has no participants."""
 
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Load(Operation[Conversation | None]):
     """The conversation as it stands."""
 
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListConversations(Operation[tuple[Listing, ...]]):
     """All of the user's conversations, newest update first (R4.2); with `limit`, a page of them by `last_offset`
     before `before` (V3.6)."""
@@ -53,7 +53,7 @@ class ListConversations(Operation[tuple[Listing, ...]]):
     before: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadMessages(Operation[tuple[Message, ...]]):
     """The messages with `after < seq <= upto`, newest first (R4.19)."""
 
@@ -62,14 +62,14 @@ class ReadMessages(Operation[tuple[Message, ...]]):
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OnlyClients(Operation[frozenset[str]]):
     """Which of these ids have connected as a client and never as a provider (R4.13)."""
 
     user_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Permit(Operation[str | None]):
     """Asks the deployment's policy whether the user may open this conversation: None, or a sentence why not (R4.15)."""
 
@@ -77,14 +77,14 @@ class Permit(Operation[str | None]):
     providers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FindConversation(Operation[Conversation | None]):
     """The conversation that the user created under this client-chosen id (V2.2)."""
 
     client_conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Append(Operation[Outcome]):
     """Stores a draft; answered after the delivery pass of its commit, which sends the answer and all broadcasts.
 
@@ -95,7 +95,7 @@ class Append(Operation[Outcome]):
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadLog(Operation[LogPage]):
     """The next page of durable records of the user's conversations after this position (V3.3)."""
 
@@ -103,7 +103,7 @@ class ReadLog(Operation[LogPage]):
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResumePoint(Operation[bool]):
     """Whether everything after this point of this log can be replayed: the epoch is this log's, the offset is not
     beyond its head, and no more frames are missing than the limit (V3.4)."""
@@ -115,12 +115,12 @@ class ResumePoint(Operation[bool]):
 # -- who may come in --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admit(Operation[None]):
     """Counts a command against its user's rate; throws Refusal(rate_limited) beyond it (R2.7)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """A verified user, and when the token runs out and was issued (ms since the epoch; None: never, unknown)."""
 
@@ -129,14 +129,14 @@ class Identity:
     issued_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Authenticate(Operation[Identity]):
     """Verifies a token; throws Closing(unauthenticated) or Closing(no role) (V1.3, V1.6)."""
 
     token: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enter(Operation[tuple[str, ...]]):
     """Counts the connection as its user's from now on, so that no invitation can be missed, and tells the ids of the
     conversations it takes part in (listen, then look). Throws Closing(too many connections) beyond the limit (R2.7)."""
@@ -144,14 +144,14 @@ class Enter(Operation[tuple[str, ...]]):
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Renew(Operation[None]):
     """The connection lives by this token from now on (V1.5)."""
 
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leave(Operation[None]):
     """Undoes `Enter`."""
 
@@ -159,7 +159,7 @@ class Leave(Operation[None]):
 # -- what delivery does -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Joined:
     """The log as it stood when the connection entered it, and its limits."""
 
@@ -167,7 +167,7 @@ class Joined:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Join(Operation[Joined]):
     """Subscribes the connection to these conversations and tells the others (S5.1, V1.4).
 
@@ -178,35 +178,35 @@ class Join(Operation[Joined]):
     position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply(Operation[None]):
     """Sends the command's direct answer now, because the story goes on after it (V3.3)."""
 
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replay(Operation[None]):
     """Sends one page of missed records at the socket's pace (V3.3, R2.7)."""
 
     page: LogPage
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GoLive(Operation[bool]):
     """Joins the live stream at this position, in the delivery pass; False when the log has moved on too far (V3.3)."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subscribe(Operation[bool]):
     """Subscribes the connection without telling anybody yet; whether it was not subscribed before."""
 
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Announce(Operation[None]):
     """Sends the direct answer and tells the others that the user has joined, if that is news (R5.5)."""
 
@@ -214,14 +214,14 @@ class Announce(Operation[None]):
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unsubscribe(Operation[None]):
     """Ends the connection's subscription, and tells the others if the user has thereby left (R5.5)."""
 
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ShowTyping(Operation[None]):
     """Relays that the user writes, or has stopped (V4.1)."""
 
@@ -229,6 +229,6 @@ class ShowTyping(Operation[None]):
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Position(Operation[int]):
     """The last durable offset sent on this connection (V5.1)."""

@@ -6,12 +6,11 @@ outcome. What was committed is a record: it has an `offset`, its position in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .models import Conversation, Message, Role
+from .values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageDraft:
     """A message to be stored; the pair (sender, `client_message_id`) is stored once, for ever (V2.2)."""
 
@@ -21,7 +20,7 @@ class MessageDraft:
     client_message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ConversationDraft:
     """A conversation to be created; the pair (client, `client_conversation_id`) is stored once, for ever (V2.2)."""
 
@@ -31,7 +30,7 @@ class ConversationDraft:
     client_conversation_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadDraft:
     """A participant's read position to be moved forward, never back (V4.2)."""
 
@@ -40,7 +39,7 @@ class ReadDraft:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoleDraft:
     """That this id has connected in this role (R1.4, R4.13); takes no place in the log."""
 
@@ -51,7 +50,7 @@ class RoleDraft:
 Draft = MessageDraft | ConversationDraft | ReadDraft | RoleDraft
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stamped:
     """A draft on its way into the log, with a fresh UUID and the time it was asked for (ms since the epoch)."""
 
@@ -60,7 +59,7 @@ class Stamped:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageStored:
     """A message, at its place in the log."""
 
@@ -72,7 +71,7 @@ class MessageStored:
         return self.message.conversation_id
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ConversationStarted:
     """A conversation as it was when it started, at its place in the log."""
 
@@ -84,7 +83,7 @@ class ConversationStarted:
         return self.conversation.id
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadMoved:
     """A participant's read position, at its place in the log."""
 
@@ -98,19 +97,19 @@ Record = MessageStored | ConversationStarted | ReadMoved
 """Something durable that happened, at its place in the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Duplicate:
     """The draft had been stored before, as this record (V2.2)."""
 
     record: MessageStored | ConversationStarted
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conflict:
     """Its client-chosen id had been used for something else (V2.2); nothing was stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unchanged:
     """The draft asked for what is so already: a read position not ahead of the old one, a role seen before."""
 
@@ -133,7 +132,7 @@ def retried(
     return Duplicate(earlier) if same else Conflict()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogPage:
     """The next records of one user's conversations, in log order, complete up to `position`."""
 

@@ -7,7 +7,6 @@ returns its direct answer, or None where the delivery pass or an operation has s
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from . import commands, events
@@ -32,6 +31,7 @@ from .records import (
 )
 from .rules import RULES, Rule
 from .session import Session
+from .values import value
 
 T = TypeVar("T")
 Story = Coroutine[ask.Operation[object], Any, T]
@@ -45,7 +45,7 @@ async def connect(session: Session, identity: Identity) -> None:
     await ask.Join(conversation_ids)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """What became of one frame: its event, if it is a known one, and the direct answer, if it is still to be sent."""
 

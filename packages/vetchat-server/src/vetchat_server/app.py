@@ -18,10 +18,10 @@ from litestar.plugins import InitPlugin
 from vetchat_protocol import asyncapi
 from vetchat_protocol.codec import Dialect
 
-from .asgi import DIRECT, WebSocketProtocol
 from .connection import Connection, Disconnected
 from .service import Phase, Service
 from .upgrade import Denied, Upgrade
+from .websocket import DIRECT, WebSocketProtocol
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -148,7 +148,7 @@ class LitestarSocket:
         Raises:
             Disconnected: the peer is gone.
         """
-        message: Any = await self._socket.receive()
+        message: Any = await (self._socket if self._direct is None else self._direct).receive()
         if message["type"] != "websocket.receive":
             raise Disconnected
         text: str | None = message.get("text")

@@ -1,4 +1,4 @@
-"""What uvicorn lacks: aborting peers that are stuck, dropping slow handshakes, draining before it closes sockets."""
+"""What uvicorn lacks as a server: dropping slow handshakes, draining before it closes sockets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,8 @@ from typing import Any, cast
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from vetchat_protocol.codec import SUBPROTOCOL
-from vetchat_protocol.errors import NO_PONG
-from websockets.http11 import Request
 
-CLOSE_TIMEOUT = 2.0
-"""How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
-
-BREATH = 0.5
-"""How long to wait after each piece of what a peer still sends to a connection that was closed, in seconds."""
-
-DIRECT = "vetchat.direct"
-"""The ASGI extension under which our own server offers itself, so that frames can be written without waiting."""
+from .websocket import CLOSE_TIMEOUT, WebSocketProtocol
 
 FORCE_AFTER = 1.0
 """A second signal counts only when it comes at least this many seconds after the first."""
@@ -55,77 +43,6 @@ class HttpProtocol(H11Protocol):
     def _drop(self) -> None:
         if self.scope is None:  # pyright: ignore[reportUnnecessaryComparison]
             self.transport.abort()
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
-
-    subprotocol: str | None = None
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.handshake_initiated and not self.close_sent:
-            cast("dict[str, dict[str, object]]", self.scope)["extensions"][DIRECT] = self
-
-    def data_received(self, data: bytes) -> None:
-        """Takes what the peer sends; after our close slowly, so that one that only talks gets to listen (V5.4)."""
-        super().data_received(data)
-        if self.close_sent and not self.transport.is_closing():
-            self.transport.pause_reading()
-            self.loop.call_later(BREATH, self._read_on)
-
-    def _read_on(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def write_text(self, payload: bytes) -> bool:
-        """Writes one text frame (RFC 6455, section 5.2) that many peers may get; False when it has to wait its turn."""
-        if not self.writable.is_set() or self.close_sent or self.disconnected or self.conn.extensions:
-            return False
-        size = len(payload)
-        if size < 126:
-            header = bytes((0x81, size))
-        elif size < 65_536:
-            header = b"\x81\x7e" + size.to_bytes(2)
-        else:
-            header = b"\x81\x7f" + size.to_bytes(8)
-        self.transport.write(header + payload)
-        return True
-
-    async def send(self, message: Any) -> None:
-        """Sends an ASGI message; a close does not wait for room in the socket's buffer, which a stuck peer denies.
-
-        Raises:
-            ClientDisconnected: the connection has been closed already, by the peer or for what the peer did.
-        """
-        closing = message["type"] == "websocket.close"
-        if self.close_sent:
-            if closing:
-                return
-            raise ClientDisconnected
-        if closing:
-            self.writable.set()
-        elif message["type"] == "websocket.accept":
-            self.subprotocol = message.get("subprotocol")
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True  # refused, which uvicorn would report as an application's mistake
-        if closing and self.close_timer is not None:
-            self.close_timer.cancel()
-            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
-
-    def keepalive_timeout(self) -> None:
-        """No pong came: says so with the code of the dialect (V5.2), and aborts if even that cannot be written."""
-        self.pong_timer = None
-        self.pending_ping_payload = None
-        if self.close_sent or self.transport.is_closing():
-            return
-        code = NO_PONG.code if self.subprotocol == SUBPROTOCOL else NO_PONG.base_code
-        self.conn.fail(code, NO_PONG.reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.transport.close()
-        self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
 
 class Server(uvicorn.Server):

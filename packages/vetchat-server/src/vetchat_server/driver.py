@@ -69,11 +69,14 @@ class Driver:
             story.close()
 
     async def _answer(self, operation: ask.Operation[object]) -> object:
-        """What delivery and the log do for this connection; the rest is looked up."""
+        """What every command asks first, then what delivery and the log do for this connection."""
         connection, hub = self._session.id, self._environment.hub
         match operation:
             case ask.Admit():
                 return self._admit()
+            case ask.Participates(conversation_id):
+                subscribed = hub.is_subscribed(connection, conversation_id)
+                return subscribed or await self._environment.store.participates(hub.user(connection), conversation_id)
             case ask.Append(draft, ref):
                 return await self._environment.log.append(draft, Origin(connection, ref))
             case ask.Subscribe(conversation_id):
@@ -118,9 +121,6 @@ class Driver:
         """What the store and the policy know."""
         store, user = self._environment.store, self._environment.hub.user(self._session.id)
         match operation:
-            case ask.Participates(conversation_id):
-                subscribed = self._environment.hub.is_subscribed(self._session.id, conversation_id)
-                return subscribed or await store.participates(user, conversation_id)
             case ask.Load(conversation_id):
                 return await store.load(conversation_id)
             case ask.ListConversations(limit, before):

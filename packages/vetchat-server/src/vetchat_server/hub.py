@@ -128,6 +128,8 @@ class Hub:
 
     def revoke(self, revoked: dict[str, int]) -> None:
         """Takes the latest revocations, and ends whoever lives by a token that is void now (V1.6)."""
+        if revoked == self._revoked:
+            return
         self._revoked = revoked
         for connection, identity in list(self._identities.items()):
             if self.is_revoked(identity):

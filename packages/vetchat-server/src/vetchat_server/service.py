@@ -17,7 +17,7 @@ from vetchat_protocol.operations import Identity
 from vetchat_protocol.session import Session, Terms
 
 from .backends.open import AnyConversation
-from .clock import Clock, NewId, random_id, system_clock
+from .clock import Clock, NewId, random_ids, system_clock
 from .connection import Connection
 from .environment import Environment, Limits
 from .hub import Hub
@@ -64,12 +64,12 @@ class Service:
         origins: Origins | None = None,
         tells_disconnect: bool = True,
         clock: Clock = system_clock,
-        new_id: NewId = random_id,
+        new_id: NewId | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self.metrics = Metrics()
         self._origins = origins or Origins()
-        terms, limits = terms or Terms(), limits or Limits()
+        terms, limits, new_id = terms or Terms(), limits or Limits(), new_id or random_ids()
         hub = Hub(
             clock=clock,
             metrics=self.metrics,

@@ -20,6 +20,14 @@ APP = "vetchat"
 WRITER, READER = "writer", "reader"
 LOCK_SPACE = zlib.crc32(b"vetchat") & 0x7FFFFFFF
 
+DURABLY = {
+    "synchronous": "FULL",  # what is committed outlives a power cut (R4.7)
+    "cache_size": -16_000,  # in KiB: a commit touches some pages of every conversation in it
+    "wal_autocheckpoint": 8_000,  # in pages: one that many commits touched is written back once
+    "journal_size_limit": 64_000_000,  # in bytes: the write-ahead log keeps its room on the disk
+}
+"""How SQLite writes; a page has 4 KiB."""
+
 COMMAND_TIMEOUT = 10.0
 """How long PostgreSQL may take to answer before it counts as away, in seconds."""
 
@@ -94,7 +102,7 @@ class Database:
 
     def _writer(self) -> dict[str, Any]:
         if self.path is not None:
-            return {"file_path": str(self.path), "synchronous": "FULL", "busy_timeout": 5_000}
+            return {"file_path": str(self.path), "busy_timeout": 5_000, **DURABLY}
         fenced = {"init": self._take, "reset": _keep, "max_inactive_connection_lifetime": 0}
         return {**(self.credentials or {}), "minsize": 1, "maxsize": 1, **fenced}
 

@@ -23,6 +23,13 @@ class Kind(IntEnum):
     READ = 3
 
 
+class PositionField(fields.BigIntField):
+    """A place in the log; to SQLite it is the row's own number, which spares an index."""
+
+    class _db_sqlite:  # noqa: N801  # pyright: ignore[reportIncompatibleVariableOverride]
+        SQL_TYPE = "INTEGER"
+
+
 class LogHead(Model):
     """One row with the name of the log and the position of its latest entry. Its lock is the order of all appends."""
 
@@ -76,9 +83,13 @@ class Participant(Model):
 
 
 class LogEntry(Model):
-    """Something durable that happened. `key` is the name that its client chose for it (V2.2)."""
+    """Something durable that happened. `key` is the name that its client chose for it (V2.2).
 
-    position = fields.BigIntField(primary_key=True, generated=False)
+    It is unique by user and kind, which an index of the migrations sees to: it holds only what has a key, and Tortoise
+    has no words for that.
+    """
+
+    position = PositionField(primary_key=True, generated=False)
     kind = fields.SmallIntField()
     conversation: fields.ForeignKeyRelation[Conversation] = fields.ForeignKeyField(
         "vetchat.Conversation", related_name="entries", on_delete=fields.RESTRICT
@@ -93,7 +104,7 @@ class LogEntry(Model):
 
     class Meta(Model.Meta):
         table = "log"
-        unique_together = (("conversation", "seq"), ("user_id", "kind", "key"))
+        unique_together = (("conversation", "seq"),)
         indexes = (Index(fields=("conversation_id", "position")),)
 
 

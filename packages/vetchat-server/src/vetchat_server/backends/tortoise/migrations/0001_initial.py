@@ -5,6 +5,8 @@ from tortoise.fields.base import OnDelete
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
+from vetchat_server.backends.tortoise.models import PositionField
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -32,7 +34,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="LogEntry",
             fields=[
-                ("position", fields.BigIntField(primary_key=True, generated=False, unique=True, db_index=True)),
+                ("position", PositionField(primary_key=True, generated=False, unique=True, db_index=True)),
                 ("kind", fields.SmallIntField()),
                 (
                     "conversation",
@@ -56,7 +58,7 @@ class Migration(migrations.Migration):
             options={
                 "table": "log",
                 "app": "vetchat",
-                "unique_together": (("conversation", "seq"), ("user_id", "kind", "key")),
+                "unique_together": (("conversation", "seq"),),
                 "indexes": [Index(fields=["conversation_id", "position"])],
                 "pk_attr": "position",
                 "table_description": "Something durable that happened. `key` is the name that its client chose for it (V2.2).",
@@ -140,5 +142,10 @@ class Migration(migrations.Migration):
                 "table_description": "That an id has connected in a role (R4.13).",
             },
             bases=["Model"],
+        ),
+        # A client-chosen name is used once (V2.2); most entries have none, and cost this index nothing.
+        ops.RunSQL(
+            "CREATE UNIQUE INDEX uid_log_key ON log (user_id, kind, key) WHERE key IS NOT NULL",
+            reverse_sql="DROP INDEX uid_log_key",
         ),
     ]

@@ -1,0 +1,133 @@
+"""What uvicorn lacks in a WebSocket: never stuck on a peer that does not read, and cheap while it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Final, cast
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from vetchat_protocol.codec import SUBPROTOCOL
+from vetchat_protocol.errors import NO_PONG
+from websockets.http11 import Request
+
+CLOSE_TIMEOUT: Final = 2.0
+"""How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
+
+BREATH: Final = 0.5
+"""How long to wait after each piece of what a peer still sends to a connection that was closed, in seconds."""
+
+DIRECT: Final = "vetchat.direct"
+"""The ASGI extension under which our own server offers itself: past ASGI, frames go in and out without detours."""
+
+
+class Inbox:
+    """What came from a peer and was not taken yet: as much of an `asyncio.Queue` as uvicorn uses, for one reader."""
+
+    __slots__ = ("_loop", "_messages", "_reader")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._messages: deque[Any] = deque()
+        self._reader: asyncio.Future[None] | None = None
+
+    def empty(self) -> bool:
+        return not self._messages
+
+    def put_nowait(self, message: Any) -> None:
+        self._messages.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> Any:
+        """The next message; cancelling loses none."""
+        while not self._messages:
+            self._reader = self._loop.create_future()
+            await self._reader
+        return self._messages.popleft()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
+
+    subprotocol: str | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.queue = cast("asyncio.Queue[Any]", Inbox(self.loop))
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.close_sent:
+            cast("dict[str, dict[str, object]]", self.scope)["extensions"][DIRECT] = self
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the peer sends; after our close slowly, so that one that only talks gets to listen (V5.4)."""
+        super().data_received(data)
+        if self.close_sent and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(BREATH, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hands a message on; reading stops only while another one waits. To stop at each, as uvicorn does, is dear."""
+        first, paused = self.queue.empty(), self.read_paused
+        self.read_paused = paused or first
+        super().send_receive_event_to_app()
+        if first:
+            self.read_paused = paused
+
+    def write_text(self, payload: bytes) -> bool:
+        """Writes one text frame (RFC 6455, section 5.2) that many peers may get; False when it has to wait its turn."""
+        if not self.writable.is_set() or self.close_sent or self.disconnected or self.conn.extensions:
+            return False
+        size = len(payload)
+        if size < 126:
+            header = bytes((0x81, size))
+        elif size < 65_536:
+            header = b"\x81\x7e" + size.to_bytes(2)
+        else:
+            header = b"\x81\x7f" + size.to_bytes(8)
+        self.transport.write(header + payload)
+        return True
+
+    async def send(self, message: Any) -> None:
+        """Sends an ASGI message; a close does not wait for room in the socket's buffer, which a stuck peer denies.
+
+        Raises:
+            ClientDisconnected: the connection has been closed already, by the peer or for what the peer did.
+        """
+        closing = message["type"] == "websocket.close"
+        if self.close_sent:
+            if closing:
+                return
+            raise ClientDisconnected
+        if closing:
+            self.writable.set()
+        elif message["type"] == "websocket.accept":
+            self.subprotocol = message.get("subprotocol")
+        await super().send(message)
+        if self.handshake_complete and hasattr(self, "request"):
+            del self.request, self.response  # their headers would be kept for as long as the connection lasts
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused, which uvicorn would report as an application's mistake
+        if closing and self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """No pong came: says so with the code of the dialect (V5.2), and aborts if even that cannot be written."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        code = NO_PONG.code if self.subprotocol == SUBPROTOCOL else NO_PONG.base_code
+        self.conn.fail(code, NO_PONG.reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
