@@ -70,6 +70,7 @@ FAN_OUT: Final = ("deliveries_per_cpu_s", *THROUGHPUT)
 LATENCY: Final = ("p50_ms", "p99_ms", "max_ms", "messages_per_s", "server_core", "generator_core")
 
 PAIRS: Final = Traffic(conversations=200, in_flight=200)
+MANY: Final = Traffic(conversations=4_000, in_flight=200, warmup=3)
 SLOW: Final = Traffic(conversations=20, rate=1_000, content=8_000)
 
 
@@ -186,10 +187,12 @@ def scenarios(rows: int) -> Mapping[str, Scenario]:
             figures=THROUGHPUT,
         ),
         "scale_conv": Scenario(
-            title="200 messages in flight, spread over 4,000 conversations and over 200",
+            title="200 messages in flight, spread over 4,000 conversations (8,000 connections) and over 200",
             subjects=(
                 Subject(label="200 conversations", work=PAIRS),
-                Subject(label="4,000 conversations", work=Traffic(conversations=4_000, in_flight=200, warmup=3)),
+                Subject(label="4,000 conversations", work=MANY),
+                Subject(label="200 conversations, ws", work=PAIRS, server=WS),
+                Subject(label="4,000 conversations, ws", work=MANY, server=WS),
             ),
             figures=THROUGHPUT,
             goals=(Goal(figure="messages_per_cpu_s", of="200 conversations", than="4,000 conversations", at_most=1.1),),

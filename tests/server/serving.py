@@ -73,16 +73,26 @@ class LocalServer:
 
 @contextmanager
 def serving(
-    store: Store | None = None, *, clock: Clock = system_clock, secret: str | None = SECRET, **options: Any
+    store: Store | None = None,
+    *,
+    clock: Clock = system_clock,
+    secret: str | None = SECRET,
+    direct: bool = True,
+    **options: Any,
 ) -> Generator[LocalServer]:
     """A server on a store, in memory unless one is given, with the parts that `Service` takes as `options`.
 
-    Its tokens are signed with `secret`; with None it runs in open mode (R1.3), with the demo page.
+    Its tokens are signed with `secret`; with None it runs in open mode (R1.3), with the demo page. With `direct` off,
+    every frame goes through ASGI.
     """
     authenticator = OpenAuthenticator() if secret is None else JwtAuthenticator([secret_key(secret)], clock=clock)
     service = Service(store or MemoryStore(), options.pop("authenticator", authenticator), clock=clock, **options)
     config = asgi.configure(
-        create_app(service, demo=secret is None), frame_bytes=131_072, heartbeat_interval=25, handshake_timeout=10
+        create_app(service, demo=secret is None),
+        frame_bytes=131_072,
+        heartbeat_interval=25,
+        handshake_timeout=10,
+        direct=direct,
     )
     server = asgi.Server(config, service.drain)
 

@@ -3,9 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
+from uvicorn.server import ServerState
+from vetchat_protocol.models import Role
+from vetchat_server import asgi
 from vetchat_server.websocket import Inbox, WebSocketProtocol
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 from tests.server.serving import LocalServer, serving
 
@@ -65,3 +71,42 @@ async def test_cancelling_whoever_waits_for_a_message_loses_none() -> None:
     inbox.put_nowait("second")
     assert [await inbox.get(), await inbox.get()] == ["first", "second"]
     assert inbox.empty()
+
+
+class Written:
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 131_072])
+async def test_a_frame_of_any_size_is_written_as_rfc_6455_says(size: int) -> None:
+    config = asgi.configure(object(), frame_bytes=131_072, heartbeat_interval=25, handshake_timeout=10)
+    config.load()
+    protocol = WebSocketProtocol(config, ServerState(), {}, direct=True)
+    written = Written()
+    protocol.transport = cast("asyncio.Transport", written)
+    assert protocol.write_text(b"x" * size)
+    reader = StreamReader()
+    reader.feed_data(written.data)
+    with pytest.raises(StopIteration) as end:
+        next(Frame.parse(reader.read_exact, mask=False))
+    assert end.value.value == Frame(Opcode.TEXT, b"x" * size)
+    assert reader.buffer == b""
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_what_is_said_is_the_same_past_asgi_and_through_it(direct: bool) -> None:
+    with serving(direct=direct) as local:
+        async with await local.connect(Role.PROVIDER) as vet, await local.connect() as owner:
+            conversation = await owner.create(vet.user_id)
+            await vet.expect("new_conversation_invitation")
+            long = "ä" * 8_000
+            for text in ("Rex is limping.", long):
+                said = await owner.say(conversation["id"], text)
+                assert await vet.expect("message_sent") == said
+            assert await vet.contents(conversation["id"]) == ["Rex is limping.", long]

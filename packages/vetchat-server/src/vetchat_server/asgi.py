@@ -99,8 +99,10 @@ class WithoutInvalidUtf8(logging.Filter):
         return "Invalid UTF-8" not in record.getMessage()
 
 
-def configure(app: Any, *, frame_bytes: int, heartbeat_interval: float, handshake_timeout: float) -> uvicorn.Config:
-    """How uvicorn serves VetChat; times are in seconds (V5.1, R2.7).
+def configure(
+    app: Any, *, frame_bytes: int, heartbeat_interval: float, handshake_timeout: float, direct: bool = True
+) -> uvicorn.Config:
+    """How uvicorn serves VetChat; times are in seconds (V5.1, R2.7). `direct` lets frames pass ASGI by.
 
     Its own logs carry query strings and with them tokens (R1.5), so only its warnings are kept.
     """
@@ -108,7 +110,7 @@ def configure(app: Any, *, frame_bytes: int, heartbeat_interval: float, handshak
     return uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", partial(HttpProtocol, handshake_timeout=handshake_timeout)),
-        ws=WebSocketProtocol,
+        ws=cast("type[asyncio.Protocol]", partial(WebSocketProtocol, direct=direct)),
         ws_max_size=frame_bytes,
         ws_ping_interval=heartbeat_interval,
         ws_ping_timeout=heartbeat_interval,

@@ -122,6 +122,7 @@ async def _serve(settings: Settings, service: Service, listener: socket.socket) 
         frame_bytes=settings.max_frame_bytes,
         heartbeat_interval=settings.heartbeat_interval,
         handshake_timeout=settings.handshake_timeout,
+        direct=settings.direct,
     )
     server = asgi.Server(config, service.drain)
     async with anyio.create_task_group() as tasks:

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     hello_timeout: Seconds = Field(10.0, description="How long a `vetchat.v1` connection may take to say hello.")
     heartbeat_interval: Seconds = Field(25.0, description="How often peers are pinged, and may take to answer.")
     tell_disconnects: bool = Field(True, description="Whether `user_left` is sent when somebody disconnects.")
+    direct: bool = Field(
+        True, description="Whether frames pass ASGI by, which is faster; false goes the way of every ASGI server."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
     @field_validator("allowed_origins", mode="before")

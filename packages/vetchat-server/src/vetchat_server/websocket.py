@@ -49,17 +49,21 @@ class Inbox:
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted."""
+    """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted.
+
+    If it is `direct`, it offers itself to the application, which may then read and write past ASGI.
+    """
 
     subprotocol: str | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, direct: bool, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._direct = direct
         self.queue = cast("asyncio.Queue[Any]", Inbox(self.loop))
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
-        if self.handshake_initiated and not self.close_sent:
+        if self._direct and self.handshake_initiated and not self.close_sent:
             cast("dict[str, dict[str, object]]", self.scope)["extensions"][DIRECT] = self
 
     def data_received(self, data: bytes) -> None:
