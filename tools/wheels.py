@@ -19,14 +19,18 @@ UV: Final = ROOT / ".uv" / "bin" / "uv"
 PURE: Final = {"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"}
 """All that vetchat-protocol may bring: pydantic and what pydantic needs."""
 
+EXTRAS: Final = ("testing", "terminal")
+"""The subpackages that need the extra of their name."""
+
 IMPORT_ALL: Final = """
 import importlib, pkgutil, sys
-package = importlib.import_module(sys.argv[1])
+name, *extras = sys.argv[1:]
+package = importlib.import_module(name)
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not module.name.startswith(f"{sys.argv[1]}.testing"):
+    if not module.name.startswith(tuple(f"{name}.{extra}" for extra in extras)):
         importlib.import_module(module.name)
 """
-"""Imports a package and all that is in it, but for `testing`, which is an extra."""
+"""Imports a package and all that is in it, but for these subpackages."""
 
 
 def uv(*arguments: str | Path) -> str:
@@ -63,17 +67,18 @@ def check_contents(wheel: Path, package: Path) -> None:
 
 
 def check_alone(wheel: Path, package: Path, environment: Path) -> None:
-    """The wheel, installed alone, imports without a warning; so does `testing`, once its extra is there too."""
+    """The wheel, installed alone, imports without a warning; so do its extras, once each is there too."""
     python = environment / "bin" / "python"
     name = package.name.replace("-", "_")
     uv("venv", "--python", sys.executable, environment)
     install(python, wheel, wheel.parent)
-    run(python, "-I", "-W", "error", "-c", IMPORT_ALL, name)
+    run(python, "-I", "-W", "error", "-c", IMPORT_ALL, name, *EXTRAS)
     if package.name == "vetchat-protocol":
         check_pure(python)
-    if (package / "src" / name / "testing").is_dir():
-        install(python, f"{package.name}[testing] @ {wheel.as_uri()}", wheel.parent)
-        run(python, "-I", "-W", "error", "-c", IMPORT_ALL, f"{name}.testing")
+    for extra in EXTRAS:
+        if (package / "src" / name / extra).is_dir():
+            install(python, f"{package.name}[{extra}] @ {wheel.as_uri()}", wheel.parent)
+            run(python, "-I", "-W", "error", "-c", IMPORT_ALL, f"{name}.{extra}")
 
 
 def install(python: Path, wheel: str | Path, wheels: Path) -> None:
