@@ -165,6 +165,19 @@ async def test_a_message_asks_the_database_nothing_outside_its_commit(statements
     assert len(seen) <= 9
 
 
+async def test_a_commit_asks_nothing_about_a_conversation_of_the_one_before(
+    statements: list[str], sqlite: Stage
+) -> None:
+    conversation, owner, _ = await sqlite.consultation()
+    owner.say("message", conversation_id=conversation, content="Rex will not eat.")
+    await owner.until(1)
+    statements.clear()
+    owner.clear()
+    owner.say("message", conversation_id=conversation, content="Now he does.")
+    await owner.until(1)
+    assert "SELECT" not in verbs(statements)
+
+
 async def test_messages_that_wait_together_are_one_commit_with_one_update_a_conversation(
     statements: list[str], sqlite: Stage
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from vetchat_protocol.models import Conversation, Message, Role
 from vetchat_protocol.records import (
@@ -24,46 +23,17 @@ from vetchat_protocol.records import (
 from . import rows, sql
 from .models import Kind
 from .sql import Grammar, Row
+from .standing import Reader, Standing, Thread
 from .transactions import Transaction
-
-
-@dataclass(slots=True)
-class Reader:
-    """How far one participant has read, and how much it wrote: in the database, and as the batch goes on."""
-
-    stored_read_seq: int
-    stored_sent_at_read: int
-    read_seq: int
-    sent: int
-    sent_at_read: int
-    new_seqs: list[int] = field(default_factory=list[int])
-
-    def wrote(self, seq: int) -> None:
-        """One's own message moves the read position only if nothing before it is unread (V4.2)."""
-        self.sent += 1
-        self.new_seqs.append(seq)
-        if self.read_seq == seq - 1:
-            self.read_seq = seq
-            self.sent_at_read = self.sent
-
-
-@dataclass(slots=True)
-class Thread:
-    """A conversation that the batch touches."""
-
-    last_seq: int
-    updated_at: int
-    last_offset: int | None = None
-    changed_offset: int = 0
-    readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
 
 
 class Batch:
     """The entries of one commit, inside its transaction."""
 
-    def __init__(self, transaction: Transaction, grammar: Grammar) -> None:
+    def __init__(self, transaction: Transaction, grammar: Grammar, standing: Standing) -> None:
         self._transaction = transaction
         self._grammar = grammar
+        self._standing = standing
         self._position = 0
         self._threads: dict[str, Thread] = {}
         self._keys: dict[tuple[str, Kind, str], MessageStored | ConversationStarted] = {}
@@ -76,7 +46,8 @@ class Batch:
         """Stores all entries; the transaction's first statement is a write, and its lock is the order (V3.2)."""
         most = sum(not isinstance(entry.draft, RoleDraft) for entry in entries)
         end = await self._advance(most)
-        await self._load(entries)
+        if most:
+            await self._load(entries)
         outcomes = [await self._add(entry) for entry in entries]
         if self._position != end:  # retries and what moved nothing took no place
             await self._query(sql.MOVE_HEAD, self._position)
@@ -93,19 +64,22 @@ class Batch:
         return end
 
     async def _load(self, entries: Sequence[Stamped]) -> None:
-        """How the conversations of all messages and read positions stand, in two queries."""
+        """How the conversations of all messages and read positions stand; those not remembered, in two queries."""
         touched = {
             entry.draft.conversation_id for entry in entries if isinstance(entry.draft, MessageDraft | ReadDraft)
         }
-        if not touched:
+        self._threads = self._standing.take(touched, self._position)
+        unknown = touched - self._threads.keys()
+        if not unknown:
             return
-        ids = self._grammar.array(touched)
+        ids = self._grammar.array(unknown)
         for row in await self._query(sql.COMMIT_CONVERSATIONS, ids):
             thread = Thread(rows.number(row, "last_seq"), rows.number(row, "updated_at"))
             self._threads[rows.uuid(row, "id")] = thread
         for row in await self._query(sql.COMMIT_READERS, ids):
             read_seq, sent_at_read = rows.number(row, "read_seq"), rows.number(row, "sent_at_read")
-            reader = Reader(read_seq, sent_at_read, read_seq, rows.number(row, "sent"), sent_at_read)
+            reader = Reader(read_seq, rows.number(row, "sent"), sent_at_read)
+            reader.begin()
             self._threads[rows.uuid(row, "conversation_id")].readers[rows.uuid(row, "user_id")] = reader
 
     async def _add(self, entry: Stamped) -> Outcome:
@@ -235,6 +209,11 @@ class Batch:
             ],
         )
         await self._many(sql.INSERT_ROLE, self._roles)
+
+    def remember(self) -> None:
+        """It is committed, and how its conversations stand now need not be asked next time."""
+        if self._position:
+            self._standing.keep(self._threads, self._position)
 
     async def _query(self, statement: str, *values: object) -> list[Row]:
         return await self._transaction.query(self._grammar(statement), list(values))

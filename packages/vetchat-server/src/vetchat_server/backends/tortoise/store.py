@@ -36,7 +36,8 @@ from .commit import Batch
 from .database import APP, READER, WRITER, Client, Database
 from .models import Kind
 from .sql import Row
-from .transactions import POSTGRES_FAILURES, on_postgres, on_sqlite
+from .standing import Standing
+from .transactions import POSTGRES_FAILURES, Transaction, on_postgres, on_sqlite
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class TortoiseStore:
         self._tortoise: TortoiseContext | None = None
         self._writer: Client | None = None
         self._reader: Client | None = None
+        self._standing = Standing()
 
     # -- opening and closing -------------------------------------------------------------------------------------------
 
@@ -110,16 +112,21 @@ class TortoiseStore:
 
     async def _commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
         run = on_postgres if self._database.path is None else on_sqlite
+
+        async def store(transaction: Transaction) -> tuple[Batch, Sequence[Outcome]]:
+            batch = Batch(transaction, self._grammar, self._standing)
+            return batch, await batch.store(entries)
+
         try:
-            return await run(
-                self._client(self._writer), lambda transaction: Batch(transaction, self._grammar).store(entries)
-            )
+            batch, outcomes = await run(self._client(self._writer), store)
         except BROKEN_RULES as error:
             if len(entries) == 1 and (outcome := await self._retried(entries[0])) is not None:
                 return [outcome]
             raise Rejected from error
         except FAILURES as error:
             raise StoreUnavailable from error
+        batch.remember()
+        return outcomes
 
     async def _retried(self, entry: Stamped) -> Outcome | None:
         """What an entry is that a unique index turned away: a retry of an earlier one, or None if it is just bad."""

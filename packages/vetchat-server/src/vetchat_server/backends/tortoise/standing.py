@@ -1,0 +1,81 @@
+"""How conversations stand: what a commit must know of those that it touches, kept in memory for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+REMEMBERED: Final = 10_000
+"""How many conversations are kept in memory, at about a KiB each."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """How far one participant has read, and how much it wrote: in the database, and as the batch goes on."""
+
+    read_seq: int
+    sent: int
+    sent_at_read: int
+    stored_read_seq: int = 0
+    stored_sent_at_read: int = 0
+    new_seqs: list[int] = field(default_factory=list[int])
+
+    def begin(self) -> None:
+        """A batch begins: as it is, it is in the database."""
+        self.stored_read_seq, self.stored_sent_at_read = self.read_seq, self.sent_at_read
+        self.new_seqs.clear()
+
+    def wrote(self, seq: int) -> None:
+        """One's own message moves the read position only if nothing before it is unread (V4.2)."""
+        self.sent += 1
+        self.new_seqs.append(seq)
+        if self.read_seq == seq - 1:
+            self.read_seq = seq
+            self.sent_at_read = self.sent
+
+
+@dataclass(slots=True)
+class Thread:
+    """A conversation that the batch touches."""
+
+    last_seq: int
+    updated_at: int
+    last_offset: int | None = None
+    changed_offset: int = 0
+    readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
+
+    def begin(self) -> None:
+        """A batch begins, which has not touched it yet."""
+        self.last_offset, self.changed_offset = None, 0
+        for reader in self.readers.values():
+            reader.begin()
+
+
+class Standing:
+    """How the latest conversations stood at one position of the log.
+
+    Whoever writes moves the log's head. So what was kept holds for as long as the head has not moved since, and one
+    look at it, under its lock, tells.
+    """
+
+    def __init__(self) -> None:
+        self._position: int | None = None
+        self._threads: dict[str, Thread] = {}
+
+    def take(self, conversation_ids: Iterable[str], position: int) -> dict[str, Thread]:
+        """Those that are remembered, if the head is where it was; nothing is, until they are kept again."""
+        if position != self._position:
+            self._threads.clear()
+        self._position = None
+        found = {name: self._threads.pop(name) for name in conversation_ids if name in self._threads}
+        for thread in found.values():
+            thread.begin()
+        return found
+
+    def keep(self, threads: Mapping[str, Thread], position: int) -> None:
+        """What was committed: so these stand now, and all others as before."""
+        self._threads |= threads
+        self._position = position
+        for name in list(self._threads)[: max(0, len(self._threads) - REMEMBERED)]:
+            del self._threads[name]
