@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from .generator import clauses, codes, frames, machine, settings, states, traceability
+from .generator import clauses, codes, frames, machine, reference, settings, states, traceability
 
 DOCS: Final = Path(__file__).parent
 
@@ -23,6 +23,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "protocol/limits.md": settings.limits,
     "protocol/states.md": states.states,
     "protocol/traceability.md": traceability.traceability,
+    "client/reference.md": reference.reference,
     "server/settings.md": settings.settings,
     **machine.FILES,
 }

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -15,15 +17,19 @@ JSON = Any
 
 
 class PlainServer:
-    """Answers the six commands, in order, and tells everybody everything; it never asks who anybody is."""
+    """Answers the six commands, in order, and tells everybody everything; it never asks who anybody is.
+
+    While it is `narrow_minded` it refuses whoever offers a subprotocol.
+    """
 
     def __init__(self) -> None:
+        self.narrow_minded = False
         self.messages: list[dict[str, JSON]] = []
         self.conversations: dict[str, dict[str, JSON]] = {}
         self.received: list[dict[str, JSON]] = []
         self._peers: list[ServerConnection] = []
         self._lock = Lock()
-        self._server = serve(self._handle, "127.0.0.1", 0)
+        self._server = serve(self._handle, "127.0.0.1", 0, process_request=self._look)
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self._commands: dict[str, Callable[[ServerConnection, str, JSON], None]] = {
             "conversations": self._list,
@@ -55,6 +61,16 @@ class PlainServer:
     def say(self, conversation_id: str, sender_id: str, content: str) -> None:
         """Somebody else, or another device, sends a message."""
         self._store(conversation_id, sender_id, content)
+
+    def _look(self, peer: ServerConnection, request: Request) -> Response | None:
+        if self.narrow_minded and "Sec-WebSocket-Protocol" in request.headers:
+            return peer.respond(HTTPStatus.BAD_REQUEST, "No subprotocols here.\n")
+        return None
+
+    def dismiss(self) -> None:
+        """Closes every connection as one of somebody who is not wanted."""
+        for peer in list(self._peers):
+            peer.close(1008)
 
     def _handle(self, peer: ServerConnection) -> None:
         with self._lock:

@@ -21,11 +21,13 @@ Act = int | Callable[[ServerConnection], None]
 class ScriptedServer:
     """Acts the script, one act for each connection; the last one again for all that follow.
 
-    `tokens` are the tokens that the handshakes brought, `hellos` the params of each `hello`.
+    `tokens` are the tokens that the handshakes brought, `offers` the subprotocols that they offered; `hellos` are the
+    params of each `hello`.
     """
 
     def __init__(self, *script: Act) -> None:
         self.tokens: list[str | None] = []
+        self.offers: list[list[str]] = []
         self.hellos: list[dict[str, Any]] = []
         self._script = list(script)
         self._server = serve(
@@ -49,6 +51,7 @@ class ScriptedServer:
 
     def _answer(self, peer: ServerConnection, request: Request) -> Response | None:
         self.tokens.append(request.headers.get("Authorization", "").removeprefix("Bearer ") or None)
+        self.offers.append(request.headers.get_all("Sec-WebSocket-Protocol"))
         act = self._script[0]
         if not isinstance(act, int):
             return None

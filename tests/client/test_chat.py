@@ -158,6 +158,11 @@ def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
         connect(url)
 
 
+def test_a_buffer_that_holds_nothing_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="at least one event"):
+        connect("ws://127.0.0.1:8000", buffer=0)
+
+
 async def test_where_nobody_listens_the_last_trouble_is_told() -> None:
     with pytest.raises(Unreachable, match=r"within 0\.3 s") as unreachable:
         async with connect(f"ws://127.0.0.1:{free_port()}", open_timeout=0.3):
@@ -294,6 +299,28 @@ async def test_leaving_the_block_says_goodbye_to_the_server() -> None:
         async with connect(server.url, buffer=1) as ann:
             assert ann.connected
         assert not ann.connected
+        assert await to_thread.run_sync(heard.wait, PATIENCE), "the server never heard that we are gone"
+    assert goodbyes == [1000]
+
+
+async def test_leaving_while_many_events_are_unread_says_goodbye_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vetchat_client.transport.GOODBYE", 1.5 * PATIENCE)  # cutting the line comes too late
+    goodbyes: list[int | None] = []
+    many, heard = threading.Event(), threading.Event()
+
+    def talk(peer: ServerConnection) -> None:
+        with suppress(ConnectionClosed):  # the goodbye comes before everything is sent
+            peer.send(welcome())
+            for offset in range(1, 100_000):
+                peer.send(frame("message_sent", message(offset, "Woof."), offset=offset))
+                if offset == 500:
+                    many.set()
+        goodbyes.append(peer.close_code)
+        heard.set()
+
+    with ScriptedServer(talk) as server, fail_after(PATIENCE):
+        async with connect(server.url, buffer=10):
+            assert await to_thread.run_sync(many.wait, PATIENCE)
         assert await to_thread.run_sync(heard.wait, PATIENCE), "the server never heard that we are gone"
     assert goodbyes == [1000]
 

@@ -1,10 +1,12 @@
 """Coming back: after a restart, after each close code, from a saved position, and when something is missing."""
 
+import logging
 import math
 
 import pytest
 from anyio import create_task_group, fail_after, to_thread
 from vetchat_client import (
+    Dialect,
     Disconnected,
     Rejected,
     Reset,
@@ -15,14 +17,15 @@ from vetchat_client import (
     connect,
     events,
 )
-from vetchat_client.reconnect import MOST, Backoff
+from vetchat_client.reconnect import MOST, UNKNOWN, Backoff
 from vetchat_protocol.client import ComeBack, Verdict
 
 from tests.client.company import PATIENCE, consultation, contents, items, next_of
+from tests.client.plain import PlainServer
 from tests.client.proxy import Proxy
 from tests.client.scripted import ScriptedServer, closes, serves, welcomes_and_closes
 from tests.conformance.peer import new_id
-from tests.protocol.counterpart import frame
+from tests.protocol.counterpart import frame, message
 from tests.running import ServerProcess, launched_server, running_server
 
 # -- the line ----------------------------------------------------------------------------------------------------------
@@ -180,12 +183,66 @@ async def test_what_breaks_the_protocol_is_the_servers_fault_and_the_end() -> No
                 await next_of(ann, events.MessageSent)
 
 
+@pytest.mark.clause("R2.4", "V1.2")
+async def test_an_event_of_a_later_version_is_ignored_and_named_once_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    later = [frame("weather", {"sky": "blue"}, offset=offset) for offset in (1, 2)]
+    frames = [*later, frame("message_sent", message(1, "Woof."), offset=3), frame("tide", {"level": "high"}, offset=4)]
+    with ScriptedServer(serves(*frames)) as server:
+        async with connect(server.url) as ann:
+            assert (await next_of(ann, events.MessageSent)).params.content == "Woof."
+            assert ann.position == Resume(epoch="one", offset=2)
+            async with create_task_group() as tasks:
+                tasks.start_soon(anext, ann)
+                with fail_after(PATIENCE):
+                    while ann.position != Resume(epoch="one", offset=4):
+                        await ann.ping()
+                tasks.cancel_scope.cancel()
+    named = [line for line in caplog.messages if line.startswith("ignoring")]
+    assert [line.rpartition(" event=")[2] for line in named] == ["weather", "tide"]
+    assert "blue" not in caplog.text
+
+
+@pytest.mark.clause("R2.4")
+async def test_a_server_that_makes_up_events_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    made_up = [frame(f"weather_{number}", {}) for number in range(2 * UNKNOWN)]
+    with ScriptedServer(serves(*made_up)) as server:
+        async with connect(server.url) as ann:
+            await ann.ping()
+    assert len([line for line in caplog.messages if line.startswith("ignoring")]) == UNKNOWN
+
+
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_a_handshake_that_is_refused_for_good_is_the_end(status: int) -> None:
     with ScriptedServer(status) as server, pytest.raises(Rejected) as error:
         async with connect(server.url):
             pass
     assert error.value.status == status
+    assert server.offers == ([["vetchat.v1"], []] if status == 400 else [["vetchat.v1"]])
+
+
+async def test_a_server_that_refuses_what_it_does_not_know_is_spoken_to_on_the_base_wire(
+    plain_server: PlainServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain_server.narrow_minded = True
+    async with Proxy.before(plain_server.port) as proxy, connect(proxy.url, user_id=new_id()) as ann:
+        assert (ann.dialect, await ann.conversations()) == (Dialect.BASE, ())
+        proxy.cut()
+        await next_of(ann, Reset)
+        assert proxy.connections == 3, "it is not offered again what it has refused"
+    said = "trying once more without offering vetchat.v1"
+    assert [line.startswith(said) for line in caplog.messages if "offering" in line] == [True]
+
+
+async def test_a_chat_that_has_spoken_v1_does_not_go_on_with_less() -> None:
+    with ScriptedServer(welcomes_and_closes(4200), 400) as server:
+        async with connect(server.url) as ann:
+            with pytest.raises(Rejected):
+                await next_of(ann, events.MessageSent)
+        assert server.offers == [["vetchat.v1"]] * 2
 
 
 @pytest.mark.clause("V5.4")

@@ -10,7 +10,7 @@ from vetchat_client.tokens import Tokens
 from websockets.sync.server import ServerConnection
 
 from tests.client.company import PATIENCE, next_of
-from tests.client.scripted import ScriptedServer, serves, welcomes_and_closes
+from tests.client.scripted import Act, ScriptedServer, closes, serves, welcomes_and_closes
 from tests.conformance.peer import new_id
 from tests.protocol.counterpart import frame, welcome
 from tests.running import ServerProcess
@@ -135,6 +135,38 @@ async def test_after_4202_there_is_no_way_back_with_a_mere_string() -> None:
             assert error.value.close_code == 4202
             with pytest.raises(Unauthenticated):
                 await ann.ping()
+
+
+@pytest.mark.clause("V5.2", "V1.6")
+@pytest.mark.parametrize("refuses", [closes, welcomes_and_closes])
+async def test_after_4001_one_other_token_is_tried(refuses: Callable[[int], Act]) -> None:
+    with ScriptedServer(refuses(4001), serves(recovered=True)) as server:
+        async with connect(server.url, token=one_after_the_other("old key", "new key")) as ann:
+            with fail_after(PATIENCE):
+                await ann.ping()
+        assert server.tokens == ["old key", "new key"]
+
+
+@pytest.mark.clause("V5.2", "V1.6")
+async def test_who_is_revoked_gives_up_after_one_other_token() -> None:
+    with ScriptedServer(welcomes_and_closes(4001)) as server:
+        async with connect(server.url, token=one_after_the_other("first", "second", "third")) as ann:
+            with pytest.raises(Unauthenticated) as error:
+                await next_of(ann, events.MessageSent)
+            assert error.value.close_code == 4001
+        assert server.tokens == ["first", "second"]
+
+
+@pytest.mark.clause("V5.2")
+async def test_a_token_that_has_done_good_service_may_be_refused_one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vetchat_client.reconnect.STEADY", 0.0)
+    script = [*[welcomes_and_closes(4001)] * 3, serves(recovered=True)]
+    with ScriptedServer(*script) as server:
+        async with connect(server.url, token=one_after_the_other("1", "2", "3", "4")) as ann:
+            for _ in range(3):
+                await next_of(ann, Disconnected)
+            await ann.ping()
+        assert server.tokens == ["1", "2", "3", "4"]
 
 
 async def test_other_reconnects_use_the_token_again() -> None:

@@ -11,6 +11,7 @@ from vetchat_protocol.client import (
     ForbiddenRole,
     InvalidCommand,
     NotSupported,
+    PassedOver,
 )
 
 from tests.protocol.bench import HELLO, ROOM, error_of, on_base, on_v1, said, told
@@ -25,7 +26,6 @@ from tests.protocol.counterpart import ANN, BELL, CONVERSATION, LIMITS, frame, m
     [
         ("message", {**ROOM, "content": "  "}, InvalidCommand),
         ("message", {**ROOM, "content": "x" * 8_001}, InvalidCommand),
-        ("message", {**ROOM, "content": "\ud800"}, InvalidCommand),
         ("message", {"content": "Hello."}, InvalidCommand),
         ("subscribe_conversation", {"conversation_id": "urn:uuid:" + CONVERSATION}, InvalidCommand),
         ("conversation_history", {**ROOM, "before": 3, "after": 3}, InvalidCommand),
@@ -43,6 +43,13 @@ def test_what_the_server_would_refuse_is_not_sent(command: str, params: dict[str
     with pytest.raises(error):
         client.send(command, params, 0)
     assert client.to_send(0) is None
+
+
+@pytest.mark.clause("R2.5", "R6.2")
+def test_a_lone_surrogate_is_objected_to_in_a_plain_sentence() -> None:
+    with pytest.raises(InvalidCommand) as error:
+        on_v1().send("message", {**ROOM, "content": "a\ud800"}, 0)
+    assert str(error.value) == "The parameter content must not contain a lone surrogate."
 
 
 @pytest.mark.clause("R2.7", "V1.2")
@@ -128,10 +135,41 @@ def test_an_answer_that_is_not_one_of_the_command_breaks_the_protocol() -> None:
         client.received(frame("subscribed", {**ROOM, "status": "success"}, ref=said(client)["ref"]), 0)
 
 
-@pytest.mark.parametrize("text", ["hello", "[]", '{"event": "weather", "params": {}}', b"{}"])
+@pytest.mark.parametrize("text", ["hello", "[]", '{"event": "weather"}', b"{}"])
 def test_what_is_no_event_of_the_protocol_is_the_servers_fault(text: str | bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         on_v1().received(text, 0)
+
+
+@pytest.mark.clause("V2.1")
+def test_a_command_that_is_answered_by_an_event_nobody_knows_does_not_wait_for_ever() -> None:
+    client = on_v1()
+    call = client.send("conversations", {}, 0)
+    said(client)
+    assert client.received(frame("weather", {}, ref="another"), 0) == [PassedOver("weather")]
+    with pytest.raises(RemoteProtocolError):
+        client.received(frame("weather", {}, ref=call.ref), 0)
+
+
+@pytest.mark.clause("R2.4", "R2.6")
+def test_on_the_base_wire_an_event_nobody_knows_is_no_answer() -> None:
+    client = on_base()
+    call = client.send("conversations", {}, 0)
+    said(client)
+    for event in ("weather", "welcome", "ok", "pong"):
+        assert client.received(frame(event, {"text": "Woof."}, ref="1", offset="none"), 0) == [PassedOver(event)]
+    (answered,) = client.received(frame("conversations", [], ref=3, offset=3), 0)
+    assert isinstance(answered, Answered)
+    assert answered.call is call
+
+
+@pytest.mark.clause("R2.4", "S4.5")
+def test_on_the_base_wire_a_key_that_only_v1_has_means_nothing() -> None:
+    client = on_base()
+    for number in (2, 1):
+        params = {**message(number, "Hello."), "seq": "first", "duplicate": True}
+        client.received(frame("message_sent", params, offset=0), 0)
+    assert [item.params.id[-1] for item in told(client) if isinstance(item, events.MessageSent)] == ["2", "1"]
 
 
 @pytest.mark.clause("R2.6")

@@ -13,6 +13,7 @@ from vetchat_protocol.client import (
     ComeBack,
     Disconnected,
     Leave,
+    PassedOver,
     Reset,
     Resumed,
     Verdict,
@@ -134,6 +135,48 @@ def test_after_a_resume_the_pong_is_compared_with_where_it_began() -> None:
     client.send("ping", {}, 0)
     outputs = client.received(frame("pong", {"offset": 5}, ref=said(client)["ref"]), 0)
     assert [type(output) for output in outputs] == [Answered, Leave]
+
+
+@pytest.mark.clause("R2.4", "V3.2", "V5.1")
+def test_an_event_of_a_later_version_is_passed_over_and_the_position_moves_on() -> None:
+    client = on_v1(offset=3)
+    assert client.received(frame("weather", {"sky": "blue"}, offset=4), 0) == [PassedOver("weather")]
+    assert client.position == Resume(epoch="one", offset=4)
+    heard(client, 5)
+    client.received(frame("weather", {"sky": "grey"}, offset=6), 70)
+    client.received(frame("weather", {"sky": "dark"}), 80)
+    assert client.deadline() == 50_080, "it is a sign of life"
+    assert client.position == Resume(epoch="one", offset=4)
+    client.take(0)
+    assert client.position == Resume(epoch="one", offset=4), "the event at 5 is not done with"
+    assert client.take(0) is None
+    assert client.position == Resume(epoch="one", offset=6)
+    client.send("ping", {}, 90)
+    outputs = client.received(frame("pong", {"offset": 6}, ref=said(client, 90)["ref"]), 90)
+    assert [type(output) for output in outputs] == [Answered], "nothing was lost"
+    assert come_back(client) == {"resume": {"epoch": "one", "offset": 6}}
+
+
+@pytest.mark.clause("R2.4", "V1.1")
+def test_an_event_of_a_later_version_may_precede_the_welcome_and_means_nothing() -> None:
+    client = Client(resume=Resume(epoch="one", offset=3))
+    client.connected(Dialect.V1, 0)
+    said(client)
+    assert client.received(frame("weather", {}, offset=9), 0) == [PassedOver("weather")]
+    client.received(welcome(5, recovered=True), 0)
+    heard(client, 4)
+    assert offsets(told(client)) == [4]
+
+
+@pytest.mark.clause("R2.4", "V5.3", "V3.3")
+def test_an_event_of_a_later_version_does_not_hide_one_that_did_not_fit() -> None:
+    client = on_v1(buffer=1)
+    client.send("conversations", {}, 0)
+    heard(client, 1, 2)
+    client.received(frame("weather", {}, offset=3), 0)
+    assert offsets([item for item in (client.take(0), client.take(0)) if item is not None]) == [1]
+    assert client.position == Resume(epoch="one", offset=1)
+    assert come_back(client) == {"resume": {"epoch": "one", "offset": 1}}
 
 
 def test_a_reconnect_on_the_base_wire_is_a_reset_for_nobody_knows_what_was_missed() -> None:

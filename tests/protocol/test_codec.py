@@ -7,7 +7,18 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vetchat_protocol import Code, Dialect, Refusal, RemoteProtocolError, commands, events, read_event, write_command
+from pydantic import BaseModel
+from vetchat_protocol import (
+    Code,
+    Dialect,
+    Refusal,
+    RemoteProtocolError,
+    UnknownEvent,
+    commands,
+    events,
+    read_event,
+    write_command,
+)
 from vetchat_protocol.codec import COMMANDS, EVENTS, read_command, read_envelope, write_event
 from vetchat_protocol.commands import Command
 from vetchat_protocol.events import Event
@@ -530,16 +541,88 @@ def test_a_missing_picture_is_null() -> None:
     assert json.loads(write_event(ON_BASE[8], BASE))["params"]["profile_image_url"] is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"event": "no_such_thing"}', '{"event": "ok"', '{"event": "pong"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "7",
+        '{"event": "ok"',
+        '{"event": "pong"}',
+        '{"event": 7, "params": {}}',
+        '{"event": ["pong"], "params": {}}',
+        '{"event": "no_such_thing"}',
+        '{"event": "no_such_thing", "params": "none"}',
+        '{"event": "no_such_thing", "params": null}',
+        '{"event": "no_such_thing", "params": {}, "offset": "seven"}',
+        '{"event": "no_such_thing", "params": {}, "offset": -1}',
+        '{"event": "no_such_thing", "params": {}, "ref": 7}',
+        '{"event": "no such\\nthing", "params": {}}',
+        '{"event": "", "params": {}}',
+        f'{{"event": "no_such_thing", "params": {{}}, "sender_id": "{ONE}"}}',
+        '{"event": "no_such_thing", "params": {"text": "\\ud800"}}',
+    ],
+)
 def test_what_is_no_event_is_the_servers_fault(text: str) -> None:
     with pytest.raises(RemoteProtocolError):
         read_event(text)
 
 
 @pytest.mark.clause("R2.4")
-def test_a_client_ignores_keys_that_it_does_not_know() -> None:
-    text = f'{{"sender_id":"{NIL}","event":"pong","params":{{"offset":3,"colour":"red"}},"weather":"rain"}}'
-    assert read_event(text) == events.Pong(params=events.PositionParams(offset=3))
+@pytest.mark.parametrize("params", ["{}", '{"mood": "good"}', "[1, 2]"])
+def test_an_event_of_a_later_version_is_told_apart_from_what_is_none(params: str) -> None:
+    text = f'{{"sender_id":"{NIL}","event":"message_edited","params":{params},"ref":"3","offset":7,"mood":1}}'
+    with pytest.raises(UnknownEvent) as unknown:
+        read_event(text)
+    assert (unknown.value.event, unknown.value.offset, unknown.value.ref) == ("message_edited", 7, "3")
+    with pytest.raises(UnknownEvent) as unknown:
+        read_event(text, BASE)
+    assert (unknown.value.event, unknown.value.offset, unknown.value.ref) == ("message_edited", None, None)
+
+
+@pytest.mark.clause("R2.4")
+@pytest.mark.parametrize("model", events.V1_EVENTS)
+def test_on_the_base_wire_the_events_of_v1_are_unknown_whatever_they_look_like(model: type[BaseModel]) -> None:
+    with pytest.raises(UnknownEvent):
+        read_event(json.dumps({"event": model.model_fields["event"].default, "params": {"text": "Welcome!"}}), BASE)
+
+
+@pytest.mark.clause("R2.4")
+@pytest.mark.parametrize("event", ON_BASE, ids=name)
+def test_on_the_base_wire_the_keys_of_v1_are_unknown_whatever_they_hold(event: Event) -> None:
+    exact = write_event(event, BASE)
+    spoilt = spoil(json.loads(write_event(event, V1)), json.loads(exact))
+    assert write_event(read_event(json.dumps(spoilt), BASE), V1) == write_event(read_event(exact), V1)
+
+
+def spoil(value: JSON, exact: JSON) -> JSON:
+    """The value with nonsense in each place that is not in the exact one, and under a key that nobody has."""
+    match value:
+        case dict():
+            said = cast("dict[str, JSON]", value).items()
+            nonsense: dict[str, JSON] = {key: [] for key, _ in said if key not in exact}
+            return {key: spoil(inner, exact[key]) for key, inner in said if key in exact} | nonsense | {"sky": "blue"}
+        case list():
+            return [spoil(*pair) for pair in zip(cast("list[JSON]", value), exact, strict=True)]
+        case _:
+            return value
+
+
+@pytest.mark.clause("R2.4")
+@pytest.mark.parametrize("event", EXAMPLES, ids=name)
+def test_a_client_ignores_keys_that_it_does_not_know_at_any_depth(event: Event) -> None:
+    text = write_event(event, V1)
+    frame = json.loads(text)
+    assert read_event(json.dumps(spoil(frame, frame))) == event
+
+
+@pytest.mark.clause("R2.4", "V2.3")
+def test_a_code_of_a_later_version_is_none_and_the_sentence_stays() -> None:
+    text = f'{{"sender_id":"{NIL}","event":"error","params":{{"message":"Full moon.","code":"full_moon"}}}}'
+    assert read_event(text) == events.Error(params=events.ErrorParams(message="Full moon."))
+    with pytest.raises(RemoteProtocolError):
+        read_event(text.replace('"full_moon"', "7"))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The VetChat client for Python programs, on asyncio and trio.
 
 `connect` gives a `Chat`: typed calls that survive reconnects, and an async iterator over everything that happens.
+`Bot` runs handlers for what happens, and answers each message exactly once.
 """
 
 from vetchat_protocol import Code, Dialect, Role, events
 from vetchat_protocol.client import Disconnected, Item, Notice, Reset, Resumed
 from vetchat_protocol.commands import Resume
 
+from .bot import Bot, ConnectOptions, FilePosition, Heard, PositionStore, Received, UnreadablePosition
 from .chat import Chat, Conversation, History, Id, Message
 from .client import connect
 from .errors import (
@@ -29,13 +31,17 @@ from .tokens import TokenSource
 
 __all__ = [
     "AnotherUser",
+    "Bot",
     "Chat",
     "Closed",
     "Code",
+    "ConnectOptions",
     "Conversation",
     "Dialect",
     "Disconnected",
+    "FilePosition",
     "ForbiddenRole",
+    "Heard",
     "History",
     "Id",
     "InvalidCommand",
@@ -45,6 +51,8 @@ __all__ = [
     "NotSupported",
     "Notice",
     "OutcomeUnknown",
+    "PositionStore",
+    "Received",
     "Refused",
     "Rejected",
     "Reset",
@@ -56,6 +64,7 @@ __all__ = [
     "Unauthenticated",
     "UnknownUser",
     "Unreachable",
+    "UnreadablePosition",
     "VetChatError",
     "connect",
     "events",

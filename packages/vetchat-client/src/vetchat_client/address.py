@@ -7,7 +7,7 @@ from ssl import SSLContext
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from vetchat_protocol import Role
+from vetchat_protocol import SUBPROTOCOL, Dialect, Role
 
 from .transport import Request
 
@@ -54,7 +54,8 @@ class Target:
     timeout: float = 5.0
     ssl: SSLContext | None = None
 
-    def request(self, user_id: str | None, token: str | None) -> Request:
+    def request(self, user_id: str | None, token: str | None, dialect: Dialect = Dialect.V1) -> Request:
         """The next handshake. Without a token it asks to be the same user again, which open mode grants (R1.3)."""
         wishes = {} if token is not None else {"user_id": user_id, "role": self.role, "name": self.name}
-        return Request(self.address.asking_for(**wishes), token, self.timeout, self.ssl)
+        offer = SUBPROTOCOL if dialect is Dialect.V1 else None
+        return Request(self.address.asking_for(**wishes), token, self.timeout, self.ssl, offer)

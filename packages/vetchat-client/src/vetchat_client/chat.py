@@ -10,6 +10,7 @@ from vetchat_protocol.client import Item
 from vetchat_protocol.commands import Resume
 
 from .address import Address
+from .errors import VetChatError
 from .session import EndOfEvents, Session
 
 Conversation = events.ConversationParams
@@ -42,7 +43,7 @@ class Chat:
         self.server = server
 
     def __repr__(self) -> str:
-        state = "closed" if self._session.ended else "connected" if self.connected else "reconnecting"
+        state = "closed" if self.ended else "connected" if self.connected else "reconnecting"
         return f"<Chat of {self.role} {self._client.user_id} with {self.server}, {self.dialect}, {state}>"
 
     @property
@@ -65,6 +66,11 @@ class Chat:
     def connected(self) -> bool:
         """Whether there is a connection right now; without one, calls wait for the next."""
         return self._session.wire is not None and self._client.ready
+
+    @property
+    def ended(self) -> VetChatError | None:
+        """Why the chat is over, `Closed` if you left it; None while it is not."""
+        return self._session.ended
 
     @property
     def position(self) -> Resume | None:

@@ -63,7 +63,7 @@ class _Chat:
         return _run(prog_name, options, token)
 
 
-chat = _Chat()
+chat: _Chat = _Chat()
 """The entry point."""
 
 

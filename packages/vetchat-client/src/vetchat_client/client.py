@@ -51,7 +51,7 @@ def connect(
         AnotherUser: the server takes you for somebody else than you say.
 
     Raises:
-        ValueError: the address, the id or the role is none.
+        ValueError: the address, the id or the role is none, or `buffer` is not positive.
     """
     known_role = Role(role) if role is not None else None
     client = Client(

@@ -10,7 +10,7 @@ from typing import Final
 from anyio import Event, current_time, move_on_after, sleep
 from anyio.abc import TaskGroup
 from vetchat_protocol import SUBPROTOCOL, Dialect, ProtocolError, RemoteProtocolError, Role
-from vetchat_protocol.client import ComeBack, Leave, Output, Probe, TokenWanted, Verdict, of_status
+from vetchat_protocol.client import ComeBack, Leave, Output, PassedOver, Probe, TokenWanted, Verdict, of_status
 from vetchat_protocol.fields import canonical_uuid
 
 from .address import Target
@@ -29,6 +29,9 @@ MOST: Final = 30.0
 
 STEPS: Final = {ComeBack.NOW: 0.2, ComeBack.LATER: 1.0}
 """The longest first back-off, in seconds. "Now" has one too: all clients of a server come back at the same time."""
+
+UNKNOWN: Final = 100
+"""How many events that are not known here are named in the log."""
 
 
 class Backoff:
@@ -66,9 +69,11 @@ class Reconnector:
         self._opener = opener
         self._backoff = backoff
         self._tasks: TaskGroup | None = None
+        self._dialect = Dialect.V1
         self._token: str | None = None
         self._stale = False
         self._renewed = False
+        self._unknown: set[str] = set()
         self._ready_at: float | None = None
         self._stopped = False
 
@@ -107,10 +112,13 @@ class Reconnector:
         verdict = await self._attempt()
         if self._stopped:
             return 0.0
-        lasted = None if self._ready_at is None else current_time() - self._ready_at
-        delay = self._backoff.seconds(verdict, lasted=lasted)
+        delay = self._backoff.seconds(verdict, lasted=self._lasted())
         log(logging.INFO, "reconnecting", server=self._target.address, in_ms=round(delay * 1_000))
         return delay
+
+    def _lasted(self) -> float | None:
+        """For how many seconds the connection has been of use, None if it has not."""
+        return None if self._ready_at is None else current_time() - self._ready_at
 
     def stop(self) -> None:
         """Says goodbye to the server, if there is a connection, and then ends `run` and whatever it has started."""
@@ -126,15 +134,29 @@ class Reconnector:
             await self._fetch_token()
         except Exception as error:  # noqa: BLE001  (it is the application's callable; its trouble may pass)
             return self._failed("no token could be had", error)
-        request = self._target.request(self._client.user_id, self._token)
+        request = self._target.request(self._client.user_id, self._token, self._dialect)
         try:
             async with self._opener(request) as transport:
                 return await self._serve(transport)
         except UpgradeRefused as refused:
             self._failed("the handshake was refused", refused)
+            if refused.status == 400 and self._may_offer_less():
+                return Verdict(ComeBack.NOW)
             return self._judged(of_status(refused.status), str(refused), status=refused.status)
         except Unopened as unopened:
             return self._failed("no connection", unopened)
+
+    def _may_offer_less(self) -> bool:
+        """Some servers, and proxies, refuse a handshake that offers what they do not know: the base wire may do.
+
+        A chat that has spoken `vetchat.v1` does not go on with less.
+        """
+        spoken = self._opened.is_set() and self._client.dialect is Dialect.V1
+        if spoken or self._dialect is Dialect.BASE:
+            return False
+        self._dialect = Dialect.BASE
+        log(logging.WARNING, "trying once more without offering vetchat.v1", server=self._target.address)
+        return True
 
     async def _fetch_token(self) -> None:
         self._token = await (self._tokens.renewed(self._token) if self._stale else self._tokens.current())
@@ -169,6 +191,9 @@ class Reconnector:
     ) -> Verdict:
         """Raises where there is no way back (V5.2, R1.7)."""
         token_refused = status == 401 or close_code == 4001
+        lasted = self._lasted()
+        if lasted is not None and (lasted >= STEADY or not token_refused):
+            self._renewed = False
         if verdict.come_back is ComeBack.NEVER:
             error = Unauthenticated if token_refused else Rejected
             raise error(why, status=status, close_code=close_code)
@@ -200,16 +225,23 @@ class Reconnector:
                 case TokenWanted():
                     assert self._tasks is not None
                     self._tasks.start_soon(self._refresh)
+                case PassedOver(event):
+                    self._passed_over(event)
                 case _:
                     pass
         if self._ready_at is None and self._client.ready:
             self._ready()
         self._session.react(outputs)
 
+    def _passed_over(self, event: str) -> None:
+        """Says so once for each event, and only so often to a server that makes them up."""
+        if event not in self._unknown and len(self._unknown) < UNKNOWN:
+            self._unknown.add(event)
+            log(logging.INFO, "ignoring an event that is not known here", server=self._target.address, event=event)
+
     def _ready(self) -> None:
         client = self._client
         self._ready_at = current_time()
-        self._renewed = False
         self._opened.set()
         log(
             logging.INFO,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from anyio import Lock
 
 TokenSource = str | Callable[[], Awaitable[str]] | None
+"""A token, an async callable that returns one and may be called again, or None where a server wants none."""
 
 
 class Tokens:

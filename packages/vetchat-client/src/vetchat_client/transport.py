@@ -48,12 +48,16 @@ class Unopened(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to connect to: the address with its query, a token, how long the handshake may take (seconds), and TLS."""
+    """What to connect to: the address with its query, a token, how long the handshake may take (seconds), and TLS.
+
+    `subprotocol` is what is offered, None for nothing: some servers refuse a handshake that offers what they lack.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
     timeout: float = 5.0
     ssl: SSLContext | None = None
+    subprotocol: str | None = SUBPROTOCOL
 
 
 class Transport(Protocol):
@@ -88,7 +92,7 @@ Opener = Callable[[Request], AbstractAsyncContextManager[Transport]]
 
 @asynccontextmanager
 async def open_websocket(request: Request) -> AsyncGenerator[Transport]:
-    """A connection that offers `vetchat.v1`, by the `websockets` library on asyncio or on trio.
+    """A connection, by the `websockets` library on asyncio or on trio.
 
     Raises:
         UpgradeRefused: the server answered with something else than 101.
@@ -130,7 +134,7 @@ def _on_asyncio() -> bool:
 
 def _options(request: Request) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "subprotocols": [SUBPROTOCOL],
+        "subprotocols": [request.subprotocol] if request.subprotocol is not None else None,
         "additional_headers": {"Authorization": f"Bearer {request.token}"} if request.token is not None else None,
         "compression": None,
         "open_timeout": request.timeout,

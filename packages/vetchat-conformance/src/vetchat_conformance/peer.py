@@ -55,8 +55,8 @@ class Peer:
         self.identity = identity
         self.dialect: Dialect = dialect
         self.socket = socket
-        self.epoch = ""
-        self.position = 0
+        self.epoch: str = ""
+        self.position: int = 0
         """The largest offset received, or the one that this connection began with (V1.2)."""
         self._watcher = watcher
         self._refs = count(1)

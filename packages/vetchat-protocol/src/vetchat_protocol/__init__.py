@@ -14,6 +14,7 @@ from .errors import (
     ProtocolError,
     Refusal,
     RemoteProtocolError,
+    UnknownEvent,
 )
 from .models import NIL, Conversation, Listing, Message, Role, User
 
@@ -32,6 +33,7 @@ __all__ = [
     "Refusal",
     "RemoteProtocolError",
     "Role",
+    "UnknownEvent",
     "User",
     "commands",
     "events",

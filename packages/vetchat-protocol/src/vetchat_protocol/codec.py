@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, cast, get_args
+from typing import Annotated, Any, Final, cast, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from .commands import Command
-from .errors import Code, Refusal, RemoteProtocolError
-from .events import Event
-from .fields import V1, Frame, v1_only_fields
+from .errors import Code, Refusal, RemoteProtocolError, UnknownEvent
+from .events import V1_EVENTS, Event, Sender
+from .fields import V1, Frame, Key, v1_only_fields
+from .models import NIL
+from .values import value
 
 SUBPROTOCOL: Final = "vetchat.v1"
 
@@ -26,7 +27,7 @@ class Dialect(StrEnum):
     V1 = SUBPROTOCOL
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Envelope:
     """A frame whose outside is in order (S2.1); `params` is still as it came, None where there was none (R2.4)."""
 
@@ -79,6 +80,7 @@ def _read_ref(frame: Mapping[str, object]) -> str | None:
 
 _COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Command)
 _EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+_OBJECT: Final[TypeAdapter[dict[str, object]]] = TypeAdapter(dict[str, object])
 
 
 def _params_model(command: type[Frame]) -> type[Frame]:
@@ -123,6 +125,7 @@ def read_command(envelope: Envelope, dialect: Dialect) -> Command:
 _DEMANDS: Final = {
     "missing": "is required",
     "string_type": "must be a string",
+    "string_unicode": "must not contain a lone surrogate",
     "int_type": "must be an integer",
     "bool_type": "must be true or false",
     "tuple_type": "must be an array",
@@ -148,16 +151,49 @@ def _sentence(error: ErrorDetails) -> str:
     return f"{place} {demand.format(**error.get('ctx', {}))}."
 
 
-def read_event(text: str) -> Event:
-    """Reads what a server sent; keys that only `vetchat.v1` has are None where the base wire left them out.
+class _LaterEvent(Frame):
+    """An event of which nothing is known but that its outside is in order (S2.1, S2.2)."""
+
+    sender_id: Sender = NIL
+    event: Annotated[str, Field(pattern="^[!-~]{1,64}$")]
+    params: dict[str, object] | list[object]
+    ref: Annotated[Key | None, V1] = None
+    offset: Annotated[int | None, Field(ge=0), V1] = None
+
+
+def read_event(text: str, dialect: Dialect = Dialect.V1) -> Event:
+    """Reads what a server sent; keys that only `vetchat.v1` has are unknown on the base wire, and None there (R2.4).
 
     Raises:
+        UnknownEvent: the dialect has no such event, as far as this version knows; to be ignored (R2.4).
         RemoteProtocolError: it is not an event of the protocol.
     """
     try:
-        return _EVENT.validate_python(from_json(text, allow_inf_nan=False), strict=False)
+        frame = _OBJECT.validate_python(from_json(text, allow_inf_nan=False))
+        event = frame.get("event")
+        model = EVENTS.get(event) if isinstance(event, str) else None
+        if model is not None and (dialect is Dialect.V1 or model not in V1_EVENTS):
+            return _EVENT.validate_python(_seen_by(dialect, model, frame), strict=False)
+        later = _LaterEvent.model_validate(_seen_by(dialect, _LaterEvent, frame))
     except ValueError:
         raise RemoteProtocolError("The server sent something that is not an event of this protocol.") from None
+    raise UnknownEvent(later.event, later.offset, later.ref)
+
+
+def _seen_by(dialect: Dialect, model: type[Frame], frame: dict[str, object]) -> object:
+    """The frame without the keys that the dialect does not know."""
+    return _without(frame, _NOT_ON_BASE[model]) if dialect is Dialect.BASE else frame
+
+
+def _without(value: object, surplus: Mapping[str, Any]) -> object:
+    """A value of JSON without these keys, which are named as pydantic names what is to be left out."""
+    if isinstance(value, list):
+        each: Mapping[str, Any] = surplus.get("__all__", {})
+        return [_without(item, each) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: inner for key, inner in cast("dict[str, object]", value).items() if surplus.get(key) is not True}
+    return {key: _without(inner, surplus[key]) if key in surplus else inner for key, inner in kept.items()}
 
 
 def write_event(event: Event, dialect: Dialect) -> str:
@@ -199,4 +235,4 @@ def _nested(field: FieldInfo) -> tuple[type[Frame], bool] | None:
     return None
 
 
-_NOT_ON_BASE: Final = {event: _not_on_base(event) for event in EVENTS.values()}
+_NOT_ON_BASE: Final = {event: _not_on_base(event) for event in (*EVENTS.values(), _LaterEvent)}

@@ -72,8 +72,8 @@ class Delivery:
     """
 
     def __init__(self, head: int, *, tail: int = 1_000, tells_disconnect: bool = True) -> None:
-        self.rooms = Rooms()
-        self.head = head
+        self.rooms: Rooms = Rooms()
+        self.head: int = head
         self._tail: deque[Record] = deque(maxlen=tail)
         self._writing: dict[tuple[str, str], Writing] = {}
         self._tells_disconnect = tells_disconnect

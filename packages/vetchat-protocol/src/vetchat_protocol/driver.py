@@ -42,7 +42,7 @@ class Connection:
         self.session = session
         self.transcript: list[Line] = []
         self.closed: CloseCode | None = None
-        self.gone = False
+        self.gone: bool = False
         self.deadline: int | None = None
         self._world = world
         self._agenda: deque[Callable[[], Story[Any]]] = deque()

@@ -67,6 +67,19 @@ class Refusal(RemoteProtocolError):
         return f"{self.code}: {self.message}"
 
 
+class UnknownEvent(ProtocolError):
+    """The server sent an event that came into the protocol later than this version: nobody's fault, and to be ignored.
+
+    `event` is its name, `offset` its place in the log, if it is durable (V3.2), `ref` that of the command it answers.
+    """
+
+    def __init__(self, event: str, offset: int | None = None, ref: str | None = None) -> None:
+        super().__init__(event, offset, ref)
+        self.event = event
+        self.offset = offset
+        self.ref = ref
+
+
 @dataclass(frozen=True, slots=True)
 class CloseCode:
     """Why the server ends a connection: 40xx do not come back as you are, 41xx back off, 42xx come back now (V5.2)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from . import models
 from .errors import Code, Refusal
@@ -17,6 +17,14 @@ from .models import NIL, Role
 
 def _absent(value: object) -> bool:
     return value is None
+
+
+_CODES: Final = frozenset(Code)
+
+
+def _known_code(value: object) -> object:
+    """A code that came into the protocol later is none: the sentence beside it says enough."""
+    return None if isinstance(value, str) and value not in _CODES else value
 
 
 Sender = Literal["00000000-0000-0000-0000-000000000000"]
@@ -216,7 +224,7 @@ class ErrorParams(Frame):
     """What was wrong (S6.1) and, in `vetchat.v1`, as a code (V2.3)."""
 
     message: str
-    code: Annotated[Code | None, Field(exclude_if=_absent), V1] = None
+    code: Annotated[Code | None, BeforeValidator(_known_code), Field(exclude_if=_absent), V1] = None
     event: Annotated[str | None, Field(exclude_if=_absent), V1] = None
     retry_after_ms: Count = None
 

@@ -76,9 +76,9 @@ class Simulation:
         start: Callable[[int], Delivery] = Delivery,
         replay_page: int = 200,
     ) -> None:
-        self.choose = Seeded(choose) if isinstance(choose, int) else choose
-        self.terms = terms or Terms()
-        self.world = World(self._hear, terms=self.terms, start=start, replay_page=replay_page)
+        self.choose: Choose = Seeded(choose) if isinstance(choose, int) else choose
+        self.terms: Terms = terms or Terms()
+        self.world: World = World(self._hear, terms=self.terms, start=start, replay_page=replay_page)
         self.connections: dict[str, Connection] = {}
         self.taken: list[Step] = []
         self._happenings: dict[Happen, Callable[[], None]] = {}
@@ -124,6 +124,11 @@ class Simulation:
             if not connection.gone:
                 connection.cut()
         self.world.restart()
+
+    def deadline(self) -> int | None:
+        """When the next thing becomes due, in ms since the epoch; None while nothing can."""
+        times = [self.world.delivery.deadline(), *(connection.deadline for connection in self.connections.values())]
+        return min((time for time in times if time is not None), default=None)
 
     def advance(self, ms: int) -> None:
         """Moves the clock, also back; what has become due is among the next steps."""

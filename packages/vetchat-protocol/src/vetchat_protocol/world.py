@@ -62,7 +62,7 @@ class World:
     """Everything that connections share. `restart` loses what a crash of the server loses; the log stays."""
 
     def __init__(self, hear: Hear, *, terms: Terms, start: Callable[[int], Delivery], replay_page: int) -> None:
-        self.log = MemoryLog(_uuid("log", 1))
+        self.log: MemoryLog = MemoryLog(_uuid("log", 1))
         self.now = BEGINNING
         self.store_is_down = False
         self.tokens: dict[str, Identity] = {}
@@ -75,7 +75,7 @@ class World:
 
     def restart(self) -> None:
         """Begins anew at the log's head; what waited for a commit or for its delivery is forgotten."""
-        self.delivery = self._start(self.log.head)
+        self.delivery: Delivery = self._start(self.log.head)
         self.waiting: list[Entry] = []
         self.undelivered: list[tuple[Entry, object]] = []
 

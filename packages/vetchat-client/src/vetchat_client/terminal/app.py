@@ -10,6 +10,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.types import AnimationLevel, CSSPathType
 from textual.widgets import Footer, Input, TextArea
 from vetchat_protocol import Role
 
@@ -39,9 +40,9 @@ class Ending:
 class Terminal(App[Ending]):
     """A chat on the whole terminal; the chat is connected before it begins and closed after it ends."""
 
-    ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-wide"), (110, "-roomy")]  # noqa: RUF012  (declared so by App)
-    CSS_PATH = "terminal.tcss"
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (64, "-wide"), (110, "-roomy")]  # noqa: RUF012
+    CSS_PATH: ClassVar[CSSPathType | None] = "terminal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave_talk", "List"),
         Binding("ctrl+n", "begin", "New"),
@@ -57,8 +58,8 @@ class Terminal(App[Ending]):
 
     def __init__(self, chat: Chat, name: str | None = None) -> None:
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
-        self.animation_level = "none"  # over ssh each step would be a repaint
-        self.mailbox = Mailbox(chat.user, chat.role)
+        self.animation_level: AnimationLevel = "none"  # over ssh each step would be a repaint
+        self.mailbox: Mailbox = Mailbox(chat.user, chat.role)
         self._chat = chat
         self._name = one_line(name or "") or chat.user[:8]
         self._desk = Correspondence(chat, self.mailbox, self.changed)

@@ -29,7 +29,7 @@ class Composer(TextArea):
         Binding("pagedown", "app.page(1)", "Scroll down", show=False),
     ]
 
-    DEFAULT_CSS = """
+    DEFAULT_CSS: ClassVar[str] = """
     Composer { height: auto; min-height: 3; max-height: 8; border: round $surface-lighten-2; background: transparent; }
     Composer:focus { border: round $accent; }
     """

@@ -37,7 +37,7 @@ class Correspondence:
 
     def __init__(self, chat: Chat, mailbox: Mailbox, changed: Callable[[], None]) -> None:
         self.chat = chat
-        self.loaded = False
+        self.loaded: bool = False
         self.open: Thread | None = None
         self._mailbox = mailbox
         self._changed = changed

@@ -41,7 +41,7 @@ class NewConversation(ModalScreen[str | None]):
     """Asks for the pet and the vets; stays until the server has said yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
-    DEFAULT_CSS = STYLE.format(name="NewConversation")
+    DEFAULT_CSS: ClassVar[str] = STYLE.format(name="NewConversation")
 
     def __init__(self, begin: Begin) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Ids(ModalScreen[None]):
     """Shows ids; Enter copies one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "dismiss(None)", "Close")]
-    DEFAULT_CSS = STYLE.format(name="Ids")
+    DEFAULT_CSS: ClassVar[str] = STYLE.format(name="Ids")
 
     class Chosen(Message):
         """This id is to be copied."""
@@ -140,7 +140,7 @@ class Help(ModalScreen[None]):
     """Which key does what."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,f1,ctrl+g", "dismiss(None)", "Close")]
-    DEFAULT_CSS = STYLE.format(name="Help") + "Help VerticalScroll { height: auto; max-height: 100%; }"
+    DEFAULT_CSS: ClassVar[str] = STYLE.format(name="Help") + "Help VerticalScroll { height: auto; max-height: 100%; }"
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:

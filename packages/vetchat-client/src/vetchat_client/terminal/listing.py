@@ -38,7 +38,7 @@ class Listing(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"listing--title", "listing--unread", "listing--text"}
 
-    DEFAULT_CSS = """
+    DEFAULT_CSS: ClassVar[str] = """
     Listing {
         overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         & .listing--title { color: $text; }
@@ -73,7 +73,7 @@ class Listing(ScrollView, can_focus=True):
         self._threads = threads
         if self._cursor is None and threads:
             self._cursor = threads[0].id
-        self.virtual_size = Size(self.size.width, len(threads) * ROW)
+        self.virtual_size: Size = Size(self.size.width, len(threads) * ROW)
         self.refresh()
 
     def neighbour(self, step: int) -> str | None:

@@ -23,7 +23,7 @@ class Transcript(ScrollView, can_focus=False):
         f"transcript--{kind}" for kind in ("day", "new", "name", "own-name", "text", "own-text", "note", "blank")
     }
 
-    DEFAULT_CSS = """
+    DEFAULT_CSS: ClassVar[str] = """
     Transcript {
         height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         & .transcript--day { color: $text-muted; }
@@ -61,7 +61,7 @@ class Transcript(ScrollView, can_focus=False):
         follow = at_end or self.at_end
         anchor = self._anchor()
         self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.virtual_size: Size = Size(self.size.width, len(lines))
         y = self.max_scroll_y if follow else self._place(anchor)
         self.scroll_to(y=y, animate=False, force=True, immediate=True)
         self.refresh()

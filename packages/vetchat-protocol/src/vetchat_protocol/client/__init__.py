@@ -4,7 +4,7 @@ from .calls import Call
 from .errors import AnotherUser, ForbiddenRole, InvalidCommand, NotSupported, OutcomeUnknown, UnknownUser
 from .inbox import Disconnected, Item, Notice, Reset, Resumed
 from .machine import Client
-from .outputs import Answered, Failed, Leave, Output, Probe, TokenWanted
+from .outputs import Answered, Failed, Leave, Output, PassedOver, Probe, TokenWanted
 from .verdicts import ComeBack, Verdict, of_close, of_status
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Notice",
     "OutcomeUnknown",
     "Output",
+    "PassedOver",
     "Probe",
     "Reset",
     "Resumed",

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Final
 
 from .. import commands, events
-from ..codec import Dialect
+from ..codec import Dialect, write_command
 from ..commands import Command
 from ..errors import Code, ProtocolError, RemoteProtocolError
 from ..events import Answer, Event
@@ -49,14 +49,11 @@ class Call:
         return str(self.number)
 
     def text(self, dialect: Dialect, sender_id: str | None) -> str:
-        """The frame: what was said and no default beside it, which could contradict it (V3.5)."""
-        update: dict[str, object] = {"event": self.command.event}
-        if sender_id is not None:
-            update["sender_id"] = sender_id
+        """The frame; on `vetchat.v1` with the marks that its answer is known by, and that make it safe to repeat."""
+        marks: dict[str, object] = {"sender_id": sender_id}
         if dialect is Dialect.V1:
-            update |= {"ref": self.ref, "params": self._keyed()}
-        frame: Command = self.command.model_copy(update=update)
-        return frame.model_dump_json(exclude_unset=True, exclude_none=True)
+            marks |= {"ref": self.ref, "params": self._keyed()}
+        return write_command(self.command.model_copy(update=marks))
 
     def _keyed(self) -> object:
         params = self.command.params
@@ -154,6 +151,10 @@ class Calls:
         self._flying[call.ref] = call
         self._pace.wrote(now)
         return call
+
+    def awaits(self, ref: str | None) -> bool:
+        """Whether the answer with this `ref` is due."""
+        return ref in self._flying
 
     def answered(self, event: Event, dialect: Dialect, user_id: str | None) -> Call | None:
         """The call that this event answers, if any.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..codec import COMMANDS, Dialect, Envelope, read_command
+from ..codec import COMMANDS, Dialect, Envelope, read_command, write_command
 from ..commands import Command, Message, NewConversation
 from ..errors import Refusal
 from ..events import Limits
@@ -73,6 +73,6 @@ def _within(limits: Limits, command: Command) -> None:
         ):
             raise InvalidCommand(f"A conversation may have at most {limits.providers} providers.")
         case _:
-            size = len(command.model_dump_json(exclude_unset=True).encode()) + MARKS
+            size = len(write_command(command).encode()) + MARKS
             if size > limits.frame_bytes:
                 raise InvalidCommand(f"A frame must have at most {limits.frame_bytes} bytes.")

@@ -50,7 +50,10 @@ class Reset:
 
 
 Notice = Disconnected | Resumed | Reset
+"""What the client itself tells, between the events."""
+
 Item = Event | Notice
+"""Whatever an application is told: an event of the protocol, or a notice of the client."""
 
 
 def happened(event: Event) -> bool:
@@ -70,9 +73,14 @@ class Inbox:
 
     What does not fit is left out and `behind` remembers it: durable events then come again by resuming from `resume`,
     once everything before them has been taken.
+
+    Raises:
+        ValueError: nothing would fit.
     """
 
     def __init__(self, bound: int, resume: Resume | None = None) -> None:
+        if bound < 1:
+            raise ValueError("A buffer holds at least one event.")
         self._bound = bound
         self._items: deque[Item] = deque()
         self._events = 0
@@ -100,7 +108,10 @@ class Inbox:
 
     @property
     def position(self) -> Resume | None:
-        """Where another process would go on: behind the last event that the application is done with (V1.2)."""
+        """Where another process would go on: behind the last event that the application is done with (V1.2).
+
+        Behind what was passed over, too, once nothing that came before it is left.
+        """
         return self._position(self._handled)
 
     def _position(self, offset: int | None) -> Resume | None:
@@ -145,9 +156,12 @@ class Inbox:
         self._seen = offset or self._seen
 
     def pass_over(self, offset: int) -> None:
-        """The event at this place is none that the application wants."""
-        if not self._behind:
-            self._seen = max(offset, self._seen or 0)
+        """The event at this place is none that the application wants; with all before it, it is done with."""
+        if self._behind:
+            return
+        self._seen = max(offset, self._seen or 0)
+        if self._taken is None:
+            self._settle()
 
     def take(self) -> Item | None:
         """The next item, if there is one; asking for it says that the one before has been dealt with."""
@@ -164,3 +178,5 @@ class Inbox:
         elif self._taken is not None:
             self._handled = offset_of(self._taken) or self._handled
         self._taken = None
+        if not self._items:
+            self._handled = self._seen

@@ -13,7 +13,7 @@ from dataclasses import replace
 from .. import commands, events
 from ..codec import Dialect, read_event
 from ..commands import Resume
-from ..errors import RemoteProtocolError
+from ..errors import RemoteProtocolError, UnknownEvent
 from ..events import Answer, Event
 from ..fields import canonical_uuid
 from ..models import Role
@@ -22,7 +22,7 @@ from .checks import checked
 from .errors import AnotherUser, UnknownUser
 from .inbox import Disconnected, Inbox, Item, happened, offset_of
 from .link import HEARTBEAT, Link
-from .outputs import Answered, Failed, Leave, Output, Probe, TokenWanted
+from .outputs import Answered, Failed, Leave, Output, PassedOver, Probe, TokenWanted
 from .subscriptions import Subscriptions
 from .verdicts import ComeBack, Verdict, of_close
 
@@ -35,7 +35,7 @@ class Client:
     `welcome` may take, in ms.
 
     Raises:
-        ValueError: `user_id` is no UUID.
+        ValueError: `user_id` is no UUID, or `buffer` is not positive.
     """
 
     def __init__(
@@ -181,8 +181,11 @@ class Client:
         assert link is not None, "frames come from a connection"
         if isinstance(text, bytes):
             raise RemoteProtocolError("The server sent a binary frame.")
-        event = read_event(text)
         link.heard(now)
+        try:
+            event = read_event(text, link.dialect)
+        except UnknownEvent as unknown:
+            return self._pass_over(link, unknown)
         match event:
             case events.Welcome() if not link.greeted:
                 self._welcomed(link, event.params)
@@ -290,6 +293,15 @@ class Client:
             return []
         assert isinstance(event, Answer)
         return [Answered(call, event)]
+
+    def _pass_over(self, link: Link, unknown: UnknownEvent) -> list[Output]:
+        """An event of a later version is ignored (R2.4); if it is durable, the position moves on (V1.2)."""
+        if self._calls.awaits(unknown.ref):
+            raise RemoteProtocolError("The server answered a command with an event that is not known.")
+        if link.greeted and unknown.offset is not None:
+            link.offset = max(link.offset, unknown.offset)
+            self._inbox.pass_over(unknown.offset)
+        return [PassedOver(unknown.event)]
 
     def _tell(self, link: Link, event: Event, call: Call | None) -> None:
         """Puts into the inbox what happened, and any answer to nothing that was asked: nothing is swallowed."""

@@ -37,11 +37,18 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """An event came that this version does not know, and was ignored (R2.4); `event` is its name, for the log."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Close this connection and report it `lost`; `why` is a phrase for the log."""
 
     why: str
 
 
-Output = Answered | Failed | TokenWanted | Probe | Leave | Verdict
+Output = Answered | Failed | TokenWanted | Probe | PassedOver | Leave | Verdict
 """Anything a driver may be asked to do; a `Verdict`, on what to do next, is the last output of a connection."""

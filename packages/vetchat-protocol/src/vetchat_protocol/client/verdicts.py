@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ..errors import TOKEN_EXPIRED
+from ..errors import TOKEN_EXPIRED, UNAUTHENTICATED
 
 
 class ComeBack(Enum):
@@ -45,11 +45,15 @@ _STANDARD: Final[Mapping[int, ComeBack]] = {
 
 
 def of_close(code: int | None) -> Verdict:
-    """The verdict of a WebSocket close code, of either dialect; None for a line that broke without a word."""
+    """The verdict of a WebSocket close code, of either dialect; None for a line that broke without a word.
+
+    After 4001 another token may be taken, one of a rotated key say; who has been revoked gets none (V1.5, V1.6).
+    """
     if code is None:
         return Verdict(ComeBack.NOW)
-    come_back = _HUNDREDS.get(code // 100) or _STANDARD.get(code, ComeBack.LATER)
-    return Verdict(come_back, new_token=code == TOKEN_EXPIRED.code)
+    if code in (TOKEN_EXPIRED.code, UNAUTHENTICATED.code):
+        return Verdict(ComeBack.NOW, new_token=True)
+    return Verdict(_HUNDREDS.get(code // 100) or _STANDARD.get(code, ComeBack.LATER))
 
 
 def of_status(status: int) -> Verdict:
