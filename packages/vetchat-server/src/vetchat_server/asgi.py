@@ -119,6 +119,7 @@ def configure(
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # nothing here depends on where a peer is
         server_header=False,
         timeout_graceful_shutdown=2,
     )
