@@ -12,7 +12,7 @@ from .markdown import linked, page, table
 INTRODUCTION: Final = """\
 Every setting of `vetchat serve` is an environment variable; `--host`, `--port` and `--database` are options as well,
 and the option wins. Times are in seconds, sizes in bytes. A value that makes no sense is a sentence on the terminal and
-a refusal to start.
+a refusal to start. A variable that sets nothing but looks like one that would is named in the log.
 """
 
 LIMITS_INTRODUCTION: Final = """\

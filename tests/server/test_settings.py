@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from vetchat_server.settings import Settings
+from vetchat_server.settings import Settings, misspelt
 
 from tests.databases import sqlite_url
-from tests.running import SECRET
+from tests.running import SECRET, running_server
 from tests.server.conftest import Vetchat
 
 MANY = ["many", "-1", "0", "1.5", "nan", "1e3", "0x10"]
@@ -240,3 +240,26 @@ def test_every_limit_reaches_the_part_that_keeps_it(monkeypatch: pytest.MonkeyPa
     assert (terms.commands_per_second, terms.resume_frames) == (settings.rate_limit, settings.max_resume_frames)
     assert terms.heartbeat_interval == settings.heartbeat_interval * 1_000
     assert terms.hello_timeout == settings.hello_timeout * 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("VETCHAT_JWT_SECRT", "VETCHAT_JWT_SECRET"),
+        ("VETCHAT_ALLOWED_ORIGIN", "VETCHAT_ALLOWED_ORIGINS"),
+        ("Vetchat_Log_Levl", "VETCHAT_LOG_LEVEL"),
+        ("VETCHAT_PORT", None),
+        ("vetchat_port", None),
+        ("VETCHAT_TOKEN", None),
+        ("VETCHAT_TEST_POSTGRES", None),
+        ("PATH", None),
+    ],
+)
+def test_a_variable_that_looks_misspelt_is_found(name: str, meant: str | None) -> None:
+    assert list(misspelt([name])) == ([] if meant is None else [(name, meant)])
+
+
+def test_a_misspelt_variable_is_told_in_the_log(tmp_path: Path) -> None:
+    with running_server(sqlite_url(tmp_path), jwt_secrt="x" * 32) as server:
+        assert "VETCHAT_JWT_SECRET" in server.log
+        assert "x" * 32 not in server.log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -24,7 +25,7 @@ from .backends.tortoise import revoke as revoke_tokens
 from .clock import random_id, system_clock
 from .ports import Authenticator, StoreError
 from .service import Service
-from .settings import Settings, explain
+from .settings import Settings, explain, misspelt
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -81,6 +82,8 @@ def serve(host: str | None, port: int | None, database: str | None) -> None:
     """
     settings = _settings(host=host, port=port, database=database)
     logs.configure(settings.log_level)
+    for name, meant in misspelt(os.environ):
+        logger.warning("unknown_setting", variable=name, did_you_mean=meant)
     service = _service(settings)
     listener = _listen(settings.host, settings.port)
     try:

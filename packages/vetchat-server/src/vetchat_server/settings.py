@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -15,6 +17,9 @@ from vetchat_protocol.session import Terms
 from .backends.tortoise.database import Database
 from .environment import Limits
 from .upgrade import Origins, is_loopback
+
+PREFIX: Final = "VETCHAT_"
+"""What the name of every variable begins with."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@*\s]+")
 
@@ -30,7 +35,7 @@ def default_database() -> str:
 class Settings(BaseSettings):
     """How a server runs. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="VETCHAT_", extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="The port to listen on; 0 picks a free one.")
@@ -134,11 +139,21 @@ class Settings(BaseSettings):
         return Origins(self.allowed_origins, loopback_only=self.open_mode and not self.open)
 
 
+def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names of variables that set nothing and look like one that would, each with that one."""
+    for name in names:
+        prefix, setting = name[: len(PREFIX)].upper(), name[len(PREFIX) :].lower()
+        if prefix != PREFIX or setting in Settings.model_fields:
+            continue
+        if meant := get_close_matches(setting, Settings.model_fields, n=1, cutoff=0.8):
+            yield name, f"{PREFIX}{meant[0].upper()}"
+
+
 def explain(error: ValidationError) -> str:
     """What is wrong with the settings, a line each, naming variables and never repeating a secret."""
     lines: list[str] = []
     for one in error.errors(include_url=False, include_input=False):
         message = one["msg"].removeprefix("Value error, ")
         name = "_".join(str(part) for part in one["loc"])
-        lines.append(f"VETCHAT_{name.upper()}: {message}" if name else message)
+        lines.append(f"{PREFIX}{name.upper()}: {message}" if name else message)
     return "\n".join(lines)
