@@ -121,6 +121,35 @@ async def test_a_retry_with_the_same_id_returns_the_message_of_the_first_time(op
         assert await contents(ann, conversation_id) == ["Once."]
 
 
+@pytest.mark.clause("V2.2")
+async def test_what_is_said_once_is_said_once_in_whatever_words(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        first = await bell.send_once(conversation_id, "We are closed until eight.", "night 1")
+        again = await bell.send_once(conversation_id, "We are closed until eight.", "night 1")
+        assert first is not None
+        assert again is not None
+        assert (again.id, again.duplicate) == (first.id, True)
+        assert await bell.send_once(conversation_id, "We are closed until nine.", "night 1") is None
+        assert await bell.send_once(conversation_id, "We are closed until nine.", "night 2") is not None
+        assert await contents(ann, conversation_id) == ["We are closed until eight.", "We are closed until nine."]
+        with pytest.raises(Refused) as refusal:
+            await bell.send_once(new_id(), "Hello?", "night 3")
+        assert refusal.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.clause("V3.6", "R3.4")
+async def test_a_conversation_is_found_by_its_id_however_many_there_are(open_server: ServerProcess) -> None:
+    async with consultation(open_server.ws_url) as (ann, bell, conversation_id):
+        for _ in range(101):
+            await ann.create_conversation(new_id(), [bell.user])
+        found = await bell.conversation(UUID(conversation_id))
+        assert (found.id, found.client, found.providers) == (conversation_id, ann.user, (bell.user,))
+        assert (await bell.conversation(conversation_id.upper())).id == conversation_id
+        with pytest.raises(Refused) as refusal:
+            await bell.conversation(new_id())
+        assert refusal.value.code is Code.NOT_FOUND
+
+
 @pytest.mark.clause("R2.7")
 async def test_more_commands_than_the_server_allows_take_longer_and_all_succeed(database: str) -> None:
     with running_server(database, secret=None, rate_limit=50, rate_burst=5, max_refusals=60) as server:

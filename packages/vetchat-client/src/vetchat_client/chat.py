@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
 from uuid import UUID, uuid4
 
-from vetchat_protocol import Dialect, Role, events
+from vetchat_protocol import Code, Dialect, Role, events
 from vetchat_protocol.client import Item
 from vetchat_protocol.commands import Resume
 
 from .address import Address
-from .errors import VetChatError
+from .errors import Refused, VetChatError
 from .session import EndOfEvents, Session
 
 Conversation = events.ConversationParams
@@ -108,8 +109,11 @@ class Chat:
         assert isinstance(answer, events.Conversations)
         return answer.params
 
-    async def conversation_pages(self, *, limit: int = 100) -> AsyncIterator[tuple[Conversation, ...]]:
-        """Your conversations page by page, the most recently active first; one page with all on the base wire."""
+    async def conversation_pages(self, *, limit: int = 100) -> AsyncGenerator[tuple[Conversation, ...]]:
+        """Your conversations page by page, the most recently active first; one page with all on the base wire.
+
+        Trio wants whoever leaves the loop early to close it: `async with aclosing(chat.conversation_pages()) as pages`.
+        """
         if self.dialect is Dialect.BASE:
             yield await self.conversations()
             return
@@ -117,6 +121,20 @@ class Chat:
         while page:
             yield page
             page = await self.conversations(limit=limit, before=page[-1].last_offset) if len(page) == limit else ()
+
+    async def conversation(self, conversation_id: Id) -> Conversation:
+        """One of your conversations: who takes part, what was said last. Quick if something happened there just now.
+
+        Raises:
+            Refused: `not_found`, you have none of this id.
+        """
+        wanted = str(conversation_id).lower()
+        async with aclosing(self.conversation_pages()) as pages:
+            async for page in pages:
+                for conversation in page:
+                    if conversation.id == wanted:
+                        return conversation
+        raise Refused("You have no conversation of this id.", Code.NOT_FOUND)
 
     async def create_conversation(
         self, pet_id: Id, providers: Iterable[Id] = (), *, client_conversation_id: str | None = None
@@ -153,6 +171,19 @@ class Chat:
         assert isinstance(answer, events.MessageSent)
         return answer.params
 
+    async def send_once(self, conversation_id: Id, text: str, client_message_id: str) -> Message | None:
+        """Says something unless something was said under this id before, in whatever words; returns it as stored.
+
+        None means that it was in other words then, which stand. For what depends on the time, on settings or on chance,
+        and must not be said twice all the same.
+        """
+        try:
+            return await self.send(conversation_id, text, client_message_id=client_message_id)
+        except Refused as refusal:
+            if refusal.code is not Code.IDEMPOTENCY_CONFLICT:
+                raise
+            return None
+
     async def history(
         self,
         conversation_id: Id,
@@ -175,7 +206,7 @@ class Chat:
         assert isinstance(answer, events.ConversationHistoryResponse)
         return answer.params
 
-    async def history_pages(self, conversation_id: Id, *, limit: int = 100) -> AsyncIterator[History]:
+    async def history_pages(self, conversation_id: Id, *, limit: int = 100) -> AsyncGenerator[History]:
         """All pages of a conversation, newest first, each message once whatever is written meanwhile."""
         page, number, seen = await self.history(conversation_id, limit=limit), 0, set[str]()
         yield page

@@ -8,11 +8,10 @@ from re import Match
 from typing import Final, Generic, TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from vetchat_protocol import Code, events
+from vetchat_protocol import events
 from vetchat_protocol.client import Item
 
 from ..chat import Chat, Id, Message
-from ..errors import Refused
 from ..logs import log
 
 NAMESPACE: Final = UUID("6b1d2f0e-6c0b-4f5e-9a53-5b3f0c0e7d41")
@@ -67,14 +66,10 @@ class Received(Generic[E_co]):
         Raises:
             LocalError, Refused, Rejected, ServerFault: as `Chat.send`.
         """
-        key = self._keys.next(str(conversation_id))
-        try:
-            return await self._chat.send(conversation_id, text, client_message_id=key)
-        except Refused as refusal:
-            if refusal.code is not Code.IDEMPOTENCY_CONFLICT:
-                raise
+        message = await self._chat.send_once(conversation_id, text, self._keys.next(str(conversation_id)))
+        if message is None:
             log(logging.WARNING, "it said something else the first time, which stands", **self._keys.fields())
-            return None
+        return message
 
 
 class Heard(Received[events.MessageSent]):
