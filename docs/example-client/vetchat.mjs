@@ -115,7 +115,7 @@ export class VetChat {
   #watch() {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
-      if (this.#ready) this.#socket.send(JSON.stringify({ event: "ping" }));
+      if (this.#ready) this.ask("ping").catch(() => {}); // whatever comes back is a sign of life
       this.#watchdog = setTimeout(() => this.#giveUp(), this.#heartbeat);
     }, 2 * this.#heartbeat);
   }

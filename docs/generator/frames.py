@@ -9,6 +9,7 @@ from vetchat_protocol.schemas import Direction, Json, frame_schema, frames
 
 from .examples import shown
 from .markdown import linked, listed, page, table
+from .promises import promised
 from .tables import V1_MARK, resolved, rows
 
 COMMANDS_INTRODUCTION: Final = """\
@@ -136,7 +137,7 @@ def _mark(direction: Direction, event: str) -> str:
 
 def _section(direction: Direction, event: str) -> str:
     frame = frames(Dialect.V1, direction)[event]
-    keys = list(rows(direction, event))
+    keys = list(rows(direction, event, promised(event) if direction == "events" else {}))
     said = _said_of_command(event) if direction == "commands" else _said_of_event(event)
     present = "required" if direction == "commands" else "always"
     return "\n\n".join(

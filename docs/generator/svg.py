@@ -33,14 +33,15 @@ class Way:
 
 def diagram(title: str, width: int, height: int, states: Iterable[State], ways: Iterable[Way]) -> str:
     """The diagram, without an empty line, so that Markdown leaves it alone; `title` is for those who cannot see it."""
+    tip = f"tip-{title.split()[1]}"  # a page may have several diagrams, and an id must be there once
     lines = [
-        f'<svg class="diagram" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
+        f'<div class="diagram"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
+        f'<defs><marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
         '<path d="M0 0 8 4 0 8z"/></marker></defs>',
-        *(_way(way) for way in ways),
+        *(_way(way, tip) for way in ways),
         *(_state(state) for state in states),
-        "</svg>",
+        "</svg></div>",
     ]
     return "\n".join(lines)
 
@@ -52,10 +53,11 @@ def _state(state: State) -> str:
     return f'{box}<text class="name" x="{state.x}" y="{state.y + 5}" text-anchor="middle">{escape(state.name)}</text>'
 
 
-def _way(way: Way) -> str:
+def _way(way: Way, tip: str) -> str:
     path = " ".join(f"{'L' if index else 'M'}{x} {y}" for index, (x, y) in enumerate(way.points))
     x, y = way.at
     spans = "".join(
         f'<tspan x="{x}" y="{y + LINE * index}">{escape(line)}</tspan>' for index, line in enumerate(way.text)
     )
-    return f'<path class="way" d="{path}" marker-end="url(#tip)"/><text text-anchor="{way.anchor}">{spans}</text>'
+    text = f'<text text-anchor="{way.anchor}">{spans}</text>'
+    return f'<path class="way" d="{path}" marker-end="url(#{tip})"/>{text}'

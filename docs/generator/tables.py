@@ -1,6 +1,6 @@
 """A frame's JSON Schema as rows of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from vetchat_protocol.codec import Dialect
@@ -12,13 +12,20 @@ V1_MARK: Final = '<span class="v1">v1</span>'
 """Marks what only `vetchat.v1` has."""
 
 
-def rows(direction: Direction, event: str) -> Iterator[tuple[str, str, str, str]]:
-    """For each key of `params`, and of what stands inside it by a dotted name: key, type, whether required, meaning."""
+def rows(direction: Direction, event: str, promised: Mapping[str, bool]) -> Iterator[tuple[str, str, str, str]]:
+    """For each key of `params`, and of what stands inside it by a dotted name: key, type, whether required, meaning.
+
+    Of an event, what the base wire does not have is shown if it is `promised`, and whether always.
+    """
     schema = frame_schema(Dialect.V1, direction, event)
     base = keys_on_base(direction, event)
     for key, value, required in _keys(schema, resolved(schema, schema["$ref"])["properties"]["params"], ""):
-        mark = "" if base is None or key in base else f" {V1_MARK}"
-        yield f"`{key}`{mark}", _type(schema, value), "yes" if required else "", linked(value["description"])
+        is_new = base is not None and key not in base
+        if is_new and direction == "events" and key not in promised:
+            continue
+        mark = f" {V1_MARK}" if is_new else ""
+        always = "yes" if required or promised.get(key, False) else ""
+        yield f"`{key}`{mark}", _type(schema, value), always, linked(value["description"])
 
 
 def keys_on_base(direction: Direction, event: str) -> set[str] | None:

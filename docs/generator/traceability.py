@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 from vetchat_conformance.checks import CHECKS
@@ -19,6 +20,9 @@ SUITES: Final = ("tests", "packages/vetchat-server/src/vetchat_server/testing")
 
 KIT: Final = "packages/vetchat-conformance"
 """The conformance kit, which keeps no clause but judges whether others do."""
+
+SHORT: Final = 56
+"""How many characters of a clause stand in the line that it is folded up into."""
 
 WORDS: Final = frozenset({"clauses.py", "meanings.py"})
 """Modules that only put the clauses, or what follows from them, into words."""
@@ -105,7 +109,7 @@ def traceability() -> str:
 
 def _clause(clause_id: str) -> str:
     trace = traces().get(clause_id, Trace())
-    counts = [f"{_count(trace.code, 'place')} in the code", _count(trace.tests, "test")]
+    counts = [_count(trace.code, "place"), _count(trace.tests, "test")]
     if trace.checks:
         counts.append(_count(trace.checks, "check"))
     inside = [linked(CLAUSES[clause_id].text) + f" [→ clause](clauses.md#{anchor(clause_id)})"]
@@ -115,8 +119,14 @@ def _clause(clause_id: str) -> str:
         inside.append("Tests:\n\n" + "\n".join(f"* `{test}`" for test in trace.tests))
     if trace.checks:
         inside.append("Checks of the conformance kit:\n\n" + "\n".join(f"* {sentence}" for sentence in trace.checks))
-    title = f"{clause_id} · {', '.join(counts)}"
+    title = f"{clause_id} {_summary(CLAUSES[clause_id].text)} ({', '.join(counts)})"
     return f'??? clause "{title}"\n\n{indented((chr(10) * 2).join(inside))}'
+
+
+def _summary(text: str) -> str:
+    """The first words of a clause, without what Markdown or the end of a title would take for its own."""
+    plain = text.replace("`", "").replace("*", "").replace('"', "'")
+    return shorten(plain, SHORT, placeholder=" …")
 
 
 def _count(things: Mapping[str, None], noun: str) -> str:

@@ -130,6 +130,7 @@ async def test_it_hears_what_was_said_while_it_was_away(tmp_path: Path) -> None:
     owner = new_id()
     with running_server(sqlite_url(tmp_path), rate_limit=0) as first:
         async with Program.running(first.ws_url, first.token(owner, "client")) as program:
+            assert await program.hears("reloaded") == []  # before that it has no position to come back to
             await program.tell(ask="new_conversation", params={"pet_id": new_id(), "providers": []})
             conversation = (await program.hears("answer"))["params"]["id"]
             first.kill()

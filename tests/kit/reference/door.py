@@ -34,6 +34,9 @@ COUNTS = frozenset({"last_seq", "read_seq", "unread_count", "last_offset"})
 class Door:
     """Listens on a free port of loopback; `tokens` maps each token to an id and a role, else it is open."""
 
+    longest: int | None = 131_072
+    """How many bytes a frame may have."""
+
     def __init__(self, tokens: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.tokens = tokens
         self.lines: list[Line] = []
@@ -50,6 +53,7 @@ class Door:
             select_subprotocol=self.subprotocol,
             ping_interval=None,
             compression=None,
+            max_size=self.longest,
             close_timeout=1,
         )
         return self

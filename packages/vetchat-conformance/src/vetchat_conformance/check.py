@@ -27,7 +27,8 @@ def profile_of(clause_id: str) -> Profile:
 class Check:
     """One check: `sentence` is what must be true, `story` what is done to see it.
 
-    It belongs to `vetchat.v1` if one of its clauses does. A `slow` one waits for a time-out of the server.
+    It belongs to `vetchat.v1` if one of its clauses does. A `slow` one takes many seconds. One `apart`
+    has a user to itself, and so plays beside all others, from the beginning.
     """
 
     clauses: tuple[str, ...]
@@ -35,6 +36,7 @@ class Check:
     story: str
     play: Play
     slow: bool
+    apart: bool
 
     @property
     def profile(self) -> Profile:
@@ -54,7 +56,7 @@ class Section:
     def __iter__(self) -> Iterator[Check]:
         return iter(self._checks)
 
-    def check(self, *clauses: str, slow: bool = False) -> Callable[[Play], Play]:
+    def check(self, *clauses: str, slow: bool = False, apart: bool = False) -> Callable[[Play], Play]:
         """Registers a coroutine under the clauses that it proves; its name is its sentence, its docstring its story.
 
         Raises:
@@ -65,7 +67,8 @@ class Section:
         def register(play: Play) -> Play:
             words = str(getattr(play, "__name__", "")).replace("_", " ")
             sentence = f"{words[:1].upper()}{words[1:]}."
-            self._checks.append(Check(ids, sentence, " ".join(cleandoc(play.__doc__ or "").split()), play, slow))
+            story = " ".join(cleandoc(play.__doc__ or "").split())
+            self._checks.append(Check(ids, sentence, story, play, slow, apart))
             return play
 
         return register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from shutil import get_terminal_size
 
 import anyio
 import click
@@ -13,7 +13,8 @@ from vetchat_protocol.clauses import CLAUSES
 
 from .check import Check, Profile, profile_of
 from .checks import CHECKS
-from .identities import Cast, Identity, OpenCast, TokenCast, from_file, from_token
+from .identities import Cast, Identity, OpenCast, State, TokenCast, from_file, from_token
+from .knocking import Unheard, knock
 from .rendering import as_json, as_junit, as_table, explained
 from .report import verdicts
 from .runner import Outcome, Plan, run
@@ -45,8 +46,12 @@ __all__ = ["conformance"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help='A JSON array of {"user_id", "role", "token"}, for tokens that are not JWTs.',
 )
+@click.option(
+    "--expiring-token", metavar="JWT", help="A token of another user that runs out within a minute, to see it end."
+)
+@click.option("--revoked-token", metavar="JWT", help="A token of another user that the operator has revoked.")
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause only; may be repeated.")
-@click.option("--slow", is_flag=True, help="Wait for the server's time-outs too: half a minute more.")
+@click.option("--slow", is_flag=True, help="Run the checks that take long too: half a minute more.")
 @click.option(
     "--rate",
     type=click.FloatRange(0),
@@ -78,6 +83,8 @@ def conformance(
     is_open: bool,
     tokens: Sequence[str],
     file: Path | None,
+    expiring_token: str | None,
+    revoked_token: str | None,
     only: Sequence[str],
     slow: bool,
     rate: float,
@@ -94,21 +101,26 @@ def conformance(
     failure. The exit status is 0 if nothing failed, 1 if something did, and 2 if nothing could be judged.
     """
     if explain is not None:
-        for line in explained(CLAUSES[_known(explain, "v1")]):
+        for line in explained(CLAUSES[_known(explain, "v1")], _width()):
             click.echo(line)
         return
     if serve is not None:
         sys.exit(anyio.run(_serve, _transcript(serve), port, patience))
     if url is None:
         raise click.UsageError("Name the server, for example ws://127.0.0.1:8000/ws/.")
-    plan = Plan(url, _casting(is_open, _identities(tokens, file)), patience=patience, rate=rate, slow=slow)
+    identities = [*_identities(tokens, file), *_spare("expiring", expiring_token), *_spare("revoked", revoked_token)]
+    plan = Plan(url, _casting(is_open, identities), patience=patience, rate=rate, slow=slow)
     checks = _chosen(profile, [_known(clause, profile) for clause in only])
-    outcomes = anyio.run(_judge, plan, checks, sys.stderr.isatty())
+    try:
+        outcomes = anyio.run(_judge, plan, checks, sys.stderr.isatty())
+    except Unheard as unheard:
+        raise click.UsageError(str(unheard)) from None
     found = [one for one in verdicts(outcomes, profile) if not only or one.clause.id in only]
     if junit is not None:
         junit.write_text(as_junit(profile, found), encoding="utf-8")
-    click.echo(as_json(url, profile, found) if as_object else as_table(found))
-    sys.exit(1 if any(one.status == "failed" for one in found) else 0)
+    click.echo(as_json(url, profile, found) if as_object else as_table(found, _width()))
+    statuses = {one.status for one in found}
+    sys.exit(1 if "failed" in statuses else 0 if "passed" in statuses else 2)
 
 
 def _known(clause: str, profile: Profile) -> str:
@@ -119,10 +131,22 @@ def _known(clause: str, profile: Profile) -> str:
     return clause
 
 
+def _width() -> int | None:
+    """The columns of the terminal, or `None` where the output goes elsewhere."""
+    return max(60, get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
 def _identities(tokens: Sequence[str], file: Path | None) -> list[Identity]:
     try:
         listed = from_file(file.read_text(encoding="utf-8")) if file is not None else []
         return [*(from_token(token) for token in tokens), *listed]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _spare(state: State, token: str | None) -> list[Identity]:
+    try:
+        return [] if token is None else [from_token(token, state)]
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -132,7 +156,10 @@ def _casting(is_open: bool, identities: Sequence[Identity]) -> Callable[[], Cast
         raise click.UsageError("Say --open for a server in open mode, or give it tokens by --token or --tokens.")
     if is_open:
         return OpenCast
-    cast = TokenCast(identities)
+    try:
+        cast = TokenCast(identities)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
     return lambda: cast
 
 
@@ -143,7 +170,7 @@ def _chosen(profile: Profile, only: Sequence[str]) -> list[Check]:
 
 async def _judge(plan: Plan, checks: Sequence[Check], aloud: bool) -> list[Outcome]:
     """Runs the checks; to a person at a terminal it tells how far it is."""
-    await _knock(plan.url)
+    await knock(plan)
     done = 0
 
     def told(outcome: Outcome) -> None:
@@ -154,19 +181,6 @@ async def _judge(plan: Plan, checks: Sequence[Check], aloud: bool) -> list[Outco
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
     return await run(plan, checks, told)
-
-
-async def _knock(url: str) -> None:
-    """Sees that something listens there, before every check says that nothing does."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or parts.hostname is None:
-        raise click.BadParameter("The server's address begins with ws:// or wss://.")
-    try:
-        with anyio.fail_after(10):
-            port = parts.port or (443 if parts.scheme == "wss" else 80)
-            await (await anyio.connect_tcp(parts.hostname, port)).aclose()
-    except (OSError, TimeoutError):
-        raise click.UsageError(f"Nothing listens at {url}. Is the server running?") from None
 
 
 def _transcript(path: Path) -> Transcript:

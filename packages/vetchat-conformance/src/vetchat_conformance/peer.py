@@ -199,7 +199,17 @@ class Peer:
     async def unsubscribe(self, conversation: str) -> Frame:
         return await self.done("unsubscribed", "unsubscribe_conversation", {"conversation_id": conversation})
 
-    # -- ending --------------------------------------------------------------------------------------------------------
+    # -- looking away and ending ---------------------------------------------------------------------------------------
+
+    def look_away(self) -> None:
+        """Takes nothing more off the network, as a machine that is too slow would."""
+        self._watcher.note(self.name, "reads no longer", "")
+        self.socket.transport.pause_reading()
+
+    def look_back(self) -> None:
+        """Reads on where it looked away."""
+        self._watcher.note(self.name, "reads again", "")
+        self.socket.transport.resume_reading()
 
     async def close(self) -> None:
         """Says good-bye and sees the other side hang up."""

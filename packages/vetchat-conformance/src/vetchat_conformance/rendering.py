@@ -19,25 +19,39 @@ from .scene import Step
 __all__ = ["as_json", "as_junit", "as_table", "explained", "summary"]
 
 WIDTH: Final = 120
+MARGIN: Final = 17
+"""How far in the sentences of the table begin, in columns."""
+
 LONGEST_FRAME: Final = 400
 COLORS: Final[dict[Status, str]] = {"passed": "green", "failed": "red", "left out": "yellow"}
 WORDS: Final[dict[Status, str]] = {"passed": "pass", "failed": "FAIL", "left out": "left out"}
 
 
-def as_table(verdicts: Sequence[Verdict]) -> str:
-    """A line for each clause, below a failed one the frames that show it, and how many passed at the end."""
-    return "\n".join((*_rows(verdicts), summary(verdicts)))
+def as_table(verdicts: Sequence[Verdict], width: int | None = None) -> str:
+    """A line for each clause, below a failed one the frames that show it, and how many passed at the end.
+
+    On a terminal of this `width`, in columns, all that is longer goes on below, further in.
+    """
+    return "\n".join((*_rows(verdicts, width), summary(verdicts)))
 
 
-def _rows(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _rows(verdicts: Sequence[Verdict], width: int | None) -> Iterator[str]:
     for verdict in verdicts:
         status = click.style(f"{WORDS[verdict.status]:8}", fg=COLORS[verdict.status])
-        sentence = textwrap.shorten(verdict.clause.text, WIDTH - 17, placeholder=" …")
+        sentence = textwrap.shorten(verdict.clause.text, (width or WIDTH) - MARGIN, placeholder=" …")
         yield f"{verdict.clause.id:6} {status}  {sentence}"
         for note in verdict.notes:
-            yield f"{'':17}{'' if verdict.status == 'left out' else 'Left out in part. '}{note}"
+            yield from _folded(("" if verdict.status == "left out" else "Left out in part. ") + note, width)
         for failure in verdict.failures:
-            yield from _shown(failure)
+            yield from _shown(failure, width)
+
+
+def _folded(text: str, width: int | None, more: int = 0) -> list[str]:
+    """The text below a sentence, `more` columns further in."""
+    margin = " " * (MARGIN + more)
+    if width is None:
+        return [margin + text]
+    return textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=f"{margin}  ", break_on_hyphens=False)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -47,11 +61,12 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return f"Of {len(verdicts)} clauses, {told}."
 
 
-def _shown(failure: Failure) -> Iterator[str]:
-    yield f"{'':17}{failure.sentence}"
-    yield click.style(f"{'':17}{failure.reason}", fg="red")
+def _shown(failure: Failure, width: int | None) -> Iterator[str]:
+    yield from _folded(failure.sentence, width)
+    for line in _folded(failure.reason, width):
+        yield click.style(line, fg="red")
     for step in failure.record:
-        yield f"{'':19}{_line(step)}"
+        yield from _folded(_line(step), width, more=2)
 
 
 def _line(step: Step) -> str:
@@ -61,14 +76,15 @@ def _line(step: Step) -> str:
     return f"{step.who} {step.does} {text}".rstrip()
 
 
-def explained(clause: Clause) -> Iterator[str]:
+def explained(clause: Clause, width: int | None = None) -> Iterator[str]:
     """A clause in full, and what each of its checks does."""
+    columns = width or WIDTH
     yield click.style(clause.id, bold=True)
-    yield textwrap.fill(clause.text, WIDTH)
+    yield textwrap.fill(clause.text, columns)
     for check in CHECKS:
         if clause.id in check.clauses:
             yield f"\n* {check.sentence}{' (slow)' if check.slow else ''}"
-            yield textwrap.fill(check.story, WIDTH, initial_indent="  ", subsequent_indent="  ")
+            yield textwrap.fill(check.story, columns, initial_indent="  ", subsequent_indent="  ")
     if clause.id in OUT_OF_REACH:
         yield f"\nNo check reaches it. {OUT_OF_REACH[clause.id]}"
 

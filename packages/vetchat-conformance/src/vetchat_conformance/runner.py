@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -24,6 +25,9 @@ AT_ONCE: Final = 4
 LONGEST: Final = 60.0
 """How long one scene may take, in seconds."""
 
+LONGEST_APART: Final = 120.0
+"""The same for one that waits for the end of a token, and for the grace after it (V1.5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -44,7 +48,7 @@ class Plan:
 
     `patience` is how long what must come may take, in seconds; `rate` the commands that a user may send in a second,
     0 for any number; `settle` a pause after each check whose users play in the next one too, in seconds: no fence
-    tells when a server has noticed that somebody hung up. `slow` checks wait for time-outs of the server.
+    tells when a server has noticed that somebody hung up. `slow` checks take seconds each.
     """
 
     url: str
@@ -62,10 +66,10 @@ async def run(plan: Plan, checks: Sequence[Check], told: Callable[[Outcome], Non
     limiter = CapacityLimiter(AT_ONCE if plan.casting().fresh else 1)
 
     async def one(index: int, check: Check) -> None:
-        async with limiter:
+        async with nullcontext() if check.apart else limiter:
             outcomes[index] = await _play(plan, pace, check)
             told(outcomes[index])
-            if outcomes[index].record and not plan.casting().fresh:
+            if outcomes[index].record and not (check.apart or plan.casting().fresh):
                 await sleep(plan.settle)
 
     async with create_task_group() as group:
@@ -76,11 +80,12 @@ async def run(plan: Plan, checks: Sequence[Check], told: Callable[[Outcome], Non
 
 async def _play(plan: Plan, pace: Pace, check: Check) -> Outcome:
     if check.slow and not plan.slow:
-        return Outcome(check, "left out", "It waits for a time-out of the server: run it with --slow.")
+        return Outcome(check, "left out", "It takes its time: run it with --slow.")
     scene = Scene(plan.url, plan.casting(), check.dialect, plan.patience, pace)
     status, reason = "passed", ""
+    longest = LONGEST_APART if check.apart else LONGEST
     try:
-        with fail_after(LONGEST):
+        with fail_after(longest):
             async with scene:
                 await check.play(scene)
     except LeftOut as left_out:
@@ -90,7 +95,7 @@ async def _play(plan: Plan, pace: Pace, check: Check) -> Outcome:
     except Refused as refused:
         status, reason = "failed", f"The server refused an upgrade with HTTP {refused.status}."
     except TimeoutError:
-        status, reason = "failed", f"It was not done after {LONGEST:g} s."
+        status, reason = "failed", f"It was not done after {longest:g} s."
     except (KeyError, TypeError, IndexError) as misshapen:
         status, reason = "failed", f"A frame lacks what the check needs of it: {misshapen!r}."
     return Outcome(check, status, reason, tuple(scene.record), tuple(scene.findings))

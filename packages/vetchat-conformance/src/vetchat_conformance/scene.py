@@ -201,7 +201,8 @@ class Scene:
             raise Broken("The server must echo the subprotocol vetchat.v1.")
         return Peer(name, identity, dialect, socket, self)
 
-    def credentials(self, identity: Identity) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    @staticmethod
+    def credentials(identity: Identity) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """What says at the door who one is: the query of open mode, or a header with the token."""
         if identity.token is not None:
             return {}, {"Authorization": f"Bearer {identity.token}"}

@@ -23,6 +23,7 @@ from . import (
     roles,
     session,
     subscribing,
+    tokens,
 )
 
 __all__ = ["CHECKS", "OUT_OF_REACH"]
@@ -39,6 +40,7 @@ _SECTIONS: Final = (
     presence,
     errors,
     session,
+    tokens,
     correlation,
     recovery,
     ephemeral,
@@ -50,13 +52,10 @@ CHECKS: Final[tuple[Check, ...]] = tuple(check for section in _SECTIONS for chec
 
 OUT_OF_REACH: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "R1.9": "It needs a token that runs out during the run.",
         "R4.15": "Which policy a server has cannot be seen from outside.",
         "R4.19": "What a page costs shows only on a large database.",
         "S5.8": "What stays behind in memory cannot be seen from outside.",
         "R6.3": "It needs a storage that fails.",
-        "V1.6": "It needs the operator's command.",
-        "V5.3": "How much a server lets wait is its own setting.",
         "V5.4": "It needs a server that is being shut down.",
     }
 )

@@ -60,7 +60,7 @@ async def the_entry_follows_the_latest_message(scene: Scene) -> None:
         before["last_updated_timestamp"] == created.get("last_updated_timestamp"),
         "Before the first message last_updated_timestamp must be the time of creation.",
     )
-    for content in ("First.", "Second. " * 100):
+    for content in ("First.", "Second. " * 1_000):
         said = await owner.say(conversation, content)
         after = await entry(owner, conversation)
         require(after["last_message"] == content, "last_message must be the full text of the latest message.")

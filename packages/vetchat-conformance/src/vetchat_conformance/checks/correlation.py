@@ -43,7 +43,10 @@ async def every_answer_carries_the_ref_of_its_command_and_nothing_else_does(scen
 
 @SECTION.check("V2.1")
 async def a_ref_is_a_string_of_1_to_64_characters_or_none(scene: Scene) -> None:
-    """Sends refs of 1 and 64 characters, null, and what is no ref: the last are `invalid_envelope`."""
+    """Sends refs of 1 and 64 characters, null, and what is no ref: the last are `invalid_envelope`.
+
+    A good `ref` comes back from an envelope that is bad in something else.
+    """
     owner = await scene.owner()
     for ref in ("x", "🐾" * 64, " "):
         require((await owner.ask("ping", {}, ref=ref)).ref == ref, "A ref must come back as it was sent.")
@@ -53,13 +56,14 @@ async def a_ref_is_a_string_of_1_to_64_characters_or_none(scene: Scene) -> None:
     for ref in wrong:
         await owner.send("ping", {}, ref=ref)
         await owner.expect("error", code="invalid_envelope")
+    await owner.fails("invalid_envelope", "conversations", {}, sender_id=7)
 
 
 @SECTION.check("V2.2")
 async def a_message_that_is_sent_again_is_stored_once(scene: Scene) -> None:
     """Retries a message from another device: the original comes back, marked as a duplicate, to that device alone.
 
-    Something else under the same `client_message_id` is a conflict; another sender may use it.
+    Something else under the same `client_message_id`, or the same elsewhere, is a conflict; another sender may use it.
     """
     owner, vet, conversation = await scene.consultation()
     phone, key = await scene.device(owner.identity), scene.new_id()
@@ -76,6 +80,8 @@ async def a_message_that_is_sent_again_is_stored_once(scene: Scene) -> None:
     require(await owner.contents(conversation) == ["Once."], "A message that is retried must be stored once.")
     params = {"conversation_id": conversation, "content": "Something else.", "client_message_id": key}
     await owner.fails("idempotency_conflict", "message", params)
+    elsewhere = {"conversation_id": await scene.create(owner), "content": "Once.", "client_message_id": key}
+    await owner.fails("idempotency_conflict", "message", elsewhere)
     vets = await vet.say(conversation, "Once.", client_message_id=key)
     require(vets.params.get("duplicate") is None, "Another sender's client_message_id is another one.")
 
@@ -93,7 +99,41 @@ async def a_conversation_that_is_created_again_is_created_once(scene: Scene) -> 
     require(again.get("duplicate") is True, "A retry must be marked as a duplicate.")
     require(again.get("id") == first.get("id"), "A retry must bring the original conversation.")
     await vet.silence()
-    await owner.fails("idempotency_conflict", "new_conversation", params | {"pet_id": scene.new_id()})
+    others: tuple[dict[str, JSON], ...] = ({"pet_id": scene.new_id()}, {"providers": []})
+    for other in others:
+        await owner.fails("idempotency_conflict", "new_conversation", params | other)
+
+
+@SECTION.check("V2.2")
+async def a_client_message_id_is_a_string_of_1_to_64_characters_that_all_count(scene: Scene) -> None:
+    """Sends the same text under two ids that differ in the 64th character: two messages; and under what is no id."""
+    owner = await scene.owner()
+    conversation, prefix = await scene.create(owner), (scene.new_id() * 2)[:63]
+    first, second = [await owner.say(conversation, client_message_id=f"{prefix}{last}") for last in "ab"]
+    require(first.get("id") != second.get("id"), "Another client_message_id must be another message.")
+    wrong: tuple[JSON, ...] = ("", f"{prefix}ab", 7, [])
+    for key in wrong:
+        params = {"conversation_id": conversation, "content": "Hello.", "client_message_id": key}
+        await owner.fails("invalid_params", "message", params)
+
+
+@SECTION.check("V2.1", "R2.6")
+async def answers_come_in_the_order_of_the_commands_although_they_have_a_ref(scene: Scene) -> None:
+    """Sends twenty commands of five kinds at once: the twenty answers come in the order of the commands."""
+    owner = await scene.owner()
+    here = {"conversation_id": await scene.create(owner)}
+    sent: list[str] = []
+    for _ in range(4):
+        for event, params in (
+            ("message", here | {"content": "Hello."}),
+            ("ping", {}),
+            ("conversations", {}),
+            ("no_such_event", {}),
+            ("conversation_history", here),
+        ):
+            sent.append(await owner.start(event, params))
+    heard = [(await owner.receive()).ref for _ in sent]
+    require(heard == sent, f"The answers must come in the order of the commands {sent}, not {heard}.")
 
 
 @SECTION.check("V2.3")

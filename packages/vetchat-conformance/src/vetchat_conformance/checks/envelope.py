@@ -101,6 +101,19 @@ async def text_that_is_no_command_is_answered_by_an_error_event(scene: Scene) ->
 
 
 @SECTION.check("R2.5")
+async def what_is_too_deep_or_too_long_to_parse_is_an_error_too(scene: Scene) -> None:
+    """Sends 5,000 arrays in one another, and a number of 5,000 digits: each gets one error, and nothing breaks."""
+    owner = await scene.owner()
+    conversation = await scene.create(owner)
+    await owner.send_text("[" * 5_000 + "]" * 5_000)
+    await owner.expect("error")
+    params = f'{{"conversation_id": "{conversation}", "page": {"9" * 5_000}}}'
+    await owner.send_text(f'{{"event": "conversation_history", "params": {params}}}')
+    await owner.expect("error")
+    await owner.silence()
+
+
+@SECTION.check("R2.5")
 async def a_binary_frame_is_answered_by_an_error_event(scene: Scene) -> None:
     """Sends a good command in a binary frame: it gets one error and has no effect."""
     owner = await scene.owner()

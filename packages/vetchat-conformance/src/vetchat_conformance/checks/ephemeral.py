@@ -20,13 +20,16 @@ def typing(conversation: str, state: str = "active") -> dict[str, JSON]:
 
 @SECTION.check("V4.1")
 async def typing_is_relayed_to_the_others(scene: Scene) -> None:
-    """A vet types and stops: the owner hears both, the vet only `ok`."""
+    """A vet types and stops: the owner hears both, the vet only `ok`, and its other device nothing."""
     owner, vet, conversation = await scene.consultation()
+    phone = await scene.device(vet.identity)
+    await phone.caught_up()
     for state in ("active", "done"):
         await vet.done("ok", "typing", typing(conversation, state))
         heard = await owner.expect("typing", conversation_id=conversation, user_id=vet.user_id, state=state)
         require(state == "done" or heard.get("expires_in_ms") == 6_000, "expires_in_ms must be 6,000.")
-    await vet.silence()
+    for peer in (vet, phone):
+        await peer.silence()
 
 
 @SECTION.check("V4.1")
@@ -77,6 +80,35 @@ async def reading_is_told_to_all_and_never_goes_backwards(scene: Scene) -> None:
 
 
 @SECTION.check("V4.2")
+async def reading_is_told_to_ones_other_device_and_answered_where_one_looks_away(scene: Scene) -> None:
+    """A vet reads on a laptop that has unsubscribed: it gets the marker as its answer, and its phone hears of it."""
+    owner, vet, conversation = await scene.consultation()
+    phone = await scene.device(vet.identity)
+    await owner.say(conversation)
+    for peer in (vet, phone):
+        await peer.caught_up()
+    await vet.unsubscribe(conversation)
+    await vet.done("read_marker", "mark_read", {"conversation_id": conversation, "seq": 1})
+    for peer in (phone, owner):
+        await peer.expect("read_marker", conversation_id=conversation, user_id=vet.user_id, seq=1)
+    for peer in (phone, owner, vet):
+        await peer.silence()
+
+
+@SECTION.check("V4.1", "V4.2", "S3.3")
+async def who_takes_no_part_may_neither_type_nor_read(scene: Scene) -> None:
+    """A second vet, who was not invited, types and marks as read: `not_found`, and the participants hear nothing."""
+    owner, vet, conversation = await scene.consultation()
+    await owner.say(conversation)
+    await vet.caught_up()
+    stranger = await scene.vet(2)
+    await stranger.fails("not_found", "typing", typing(conversation))
+    await stranger.fails("not_found", "mark_read", {"conversation_id": conversation, "seq": 1})
+    for peer in (owner, vet, stranger):
+        await peer.silence()
+
+
+@SECTION.check("V4.2")
 async def unread_messages_are_counted(scene: Scene) -> None:
     """An owner sends three messages, the vet reads one and sends one: its own message is not unread."""
     owner, vet, conversation = await scene.consultation()
@@ -117,6 +149,22 @@ async def where_nobody_else_is_nothing_is_told(scene: Scene) -> None:
     """An owner creates a conversation alone and subscribes to it: no `presence_state`."""
     owner = await scene.owner()
     await owner.subscribe(await scene.create(owner))
+    await owner.silence()
+
+
+@SECTION.check("V4.3", "R5.7")
+async def who_is_there_is_kept_up_to_date_by_joined_and_left(scene: Scene) -> None:
+    """A vet leaves by hand, comes back, hangs up and connects anew: the owner is told of each."""
+    owner, vet, conversation = await scene.consultation()
+    told = {"conversation_id": conversation, "user_id": vet.user_id}
+    await vet.unsubscribe(conversation)
+    await owner.expect("user_left", reason="unsubscribed", **told)
+    await vet.subscribe(conversation)
+    await owner.expect("user_joined", **told)
+    await vet.close()
+    await owner.expect("user_left", reason="disconnected", **told)
+    await scene.device(vet.identity)
+    await owner.expect("user_joined", **told)
     await owner.silence()
 
 

@@ -32,17 +32,19 @@ async def the_history_holds_what_was_said_as_it_was_said(scene: Scene) -> None:
 
 @SECTION.check("R4.17")
 async def pages_count_from_0_and_begin_with_the_newest(scene: Scene) -> None:
-    """Sends seven messages and reads pages of three: 6 5 4, 3 2 1, 0, and an empty one beyond the end."""
+    """Sends seven messages and reads pages of three: 6 5 4, 3 2 1, 0, empty ones beyond; and one of all seven."""
     owner = await scene.owner()
     conversation = await scene.create(owner)
     for number in range(7):
         await owner.say(conversation, str(number))
-    for page, expected in enumerate((["6", "5", "4"], ["3", "2", "1"], ["0"], [])):
+    for page, expected in enumerate((["6", "5", "4"], ["3", "2", "1"], ["0"], [], [])):
         got = await owner.history(conversation, page=page, limit=3)
         require(contents(got) == expected, f"Page {page} of 3 must hold {expected}, not {contents(got)}.")
         require(got["total_count"] == 7, "total_count must be the number of all messages.")
         more = (page + 1) * 3 < 7
         require(got["has_more"] is more, f"has_more of page {page} must be {str(more).lower()}.")
+    whole = await owner.history(conversation, limit=7)
+    require(whole["has_more"] is False, "has_more must be false on a page that is just filled by the last message.")
 
 
 @SECTION.check("R4.17")
@@ -80,3 +82,16 @@ async def asking_for_history_subscribes(scene: Scene) -> None:
     await vet.expect("user_joined", user_id=owner.user_id)
     await vet.say(conversation, "Still there?")
     await owner.expect("message_sent", content="Still there?")
+
+
+@SECTION.check("S4.18", "S4.6")
+async def a_command_that_is_refused_subscribes_nobody(scene: Scene) -> None:
+    """An owner who has unsubscribed asks for a page of 0 messages and sends an empty one: it stays unsubscribed."""
+    owner, vet, conversation = await scene.consultation()
+    await owner.unsubscribe(conversation)
+    await vet.expect("user_left", user_id=owner.user_id)
+    await owner.refused("conversation_history", {"conversation_id": conversation, "limit": 0})
+    await owner.refused("message", {"conversation_id": conversation, "content": ""})
+    await vet.silence()
+    await vet.say(conversation, "Unheard.")
+    await owner.silence()

@@ -98,3 +98,16 @@ async def a_vet_who_is_away_finds_the_conversation_later(scene: Scene) -> None:
     await owner.expect("user_joined", user_id=away.user_id, conversation_id=conversation)
     await owner.say(conversation, "There you are.")
     await vet.expect("message_sent", content="There you are.")
+
+
+@SECTION.check("R4.13", "R4.14", "R3.5")
+async def a_vet_who_owns_a_pet_is_invited_as_a_vet(scene: Scene) -> None:
+    """One id is connected in both roles and is invited: its vet's connection hears so, its owner's does not."""
+    owner, (as_client, as_provider) = await scene.owner(), scene.cast.both()
+    at_home, at_work = await scene.device(as_client), await scene.device(as_provider)
+    conversation = await scene.create(owner, as_provider)
+    await at_work.expect("new_conversation_invitation", id=conversation)
+    await at_home.silence()
+    await owner.say(conversation, "Hello.")
+    await at_work.expect("message_sent", content="Hello.")
+    await at_home.silence()

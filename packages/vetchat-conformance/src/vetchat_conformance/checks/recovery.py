@@ -73,6 +73,24 @@ async def a_resume_brings_exactly_what_was_missed_then_goes_live(scene: Scene) -
 
 
 @SECTION.check("V3.3")
+async def a_resume_brings_what_one_did_elsewhere_and_what_one_had_unsubscribed(scene: Scene) -> None:
+    """A vet's phone unsubscribes and is cut off; its laptop reads and speaks: the replay has all that the owner saw."""
+    owner, vet, conversation = await scene.consultation()
+    phone = await scene.device(vet.identity)
+    await phone.unsubscribe(conversation)
+    phone.cut()
+    asked = await owner.say(conversation, "Does he drink?")
+    await vet.expect("message_sent")
+    read = await vet.done("read_marker", "mark_read", {"conversation_id": conversation, "seq": 1})
+    said = await vet.say(conversation, "A little.")
+    again = await scene.device(vet.identity, resume=phone.resume)
+    replay = durable(await again.caught_up())
+    require(replay == durable((asked, read, said)), "The replay must have all that is durable, one's own too.")
+    await owner.say(conversation, "Good.")
+    await again.expect("message_sent", content="Good.")
+
+
+@SECTION.check("V3.3")
 async def a_replay_and_what_is_live_follow_without_loss_or_double(scene: Scene) -> None:
     """A vet resumes from before forty messages while forty more are being sent: it hears all eighty once, in order."""
     owner, vet, conversation = await scene.consultation()
@@ -110,7 +128,7 @@ async def who_missed_nothing_is_recovered_and_hears_nothing_new(scene: Scene) ->
 
 @SECTION.check("V3.4")
 async def recovery_is_never_partial(scene: Scene) -> None:
-    """Resumes in another epoch, and from beyond the head: `recovered` is false, and nothing is replayed."""
+    """Resumes in another epoch, far beyond the head and one beyond it: `recovered` is false, nothing is replayed."""
     owner, _, conversation = await scene.consultation()
     await owner.say(conversation)
     for resume in ({"epoch": "another epoch", "offset": 0}, {"epoch": owner.epoch, "offset": owner.position + 10**9}):
@@ -118,6 +136,11 @@ async def recovery_is_never_partial(scene: Scene) -> None:
         welcome = await again.done("welcome", "hello", {"resume": resume})
         require(welcome.get("recovered") is False, "recovered must be false.")
         require(durable(await again.caught_up()) == [], "Nothing must be replayed.")
+    again = await scene.at_the_door(owner.identity)
+    just_beyond = (await scene.device(owner.identity)).position + 1
+    welcome = await again.done("welcome", "hello", {"resume": {"epoch": owner.epoch, "offset": just_beyond}})
+    reached = welcome.get("offset") >= just_beyond  # by others, meanwhile
+    require(reached or welcome.get("recovered") is False, "One beyond the head must not be recovered.")
 
 
 @SECTION.check("V3.5")
@@ -140,12 +163,16 @@ async def the_history_can_be_read_around_a_number(scene: Scene) -> None:
         require(seqs(page) == expected, f"{more} must bring {expected}, not {seqs(page)}.")
         require(page["has_more"] is has_more, f"has_more of {more} must be {str(has_more).lower()}.")
         require((page["conversation_id"], page["last_seq"]) == (conversation, 9), "The page must name its place.")
-    around = await owner.history(conversation, around=5, limit=3)
-    require(5 in seqs(around) and len(seqs(around)) == 3, "around must bring a window that holds the number.")
-    require((around["has_more"], around["has_newer"]) == (True, True), "around must tell of both directions.")
-    await owner.fails(
-        "invalid_params", "conversation_history", {"conversation_id": conversation, "before": 1, "after": 1}
-    )
+    for number, (has_more, has_newer) in {1: (False, True), 5: (True, True), 9: (True, False)}.items():
+        page = await owner.history(conversation, around=number, limit=3)
+        got, whole = seqs(page), len(seqs(page)) == 3
+        require(number in got and whole, f"around {number} must bring three that hold it, not {got}.")
+        require(got == list(range(got[0], got[0] - 3, -1)), f"around must bring one window without gaps, not {got}.")
+        told = (page["has_more"], page["has_newer"])
+        require(told == (has_more, has_newer), f"around {number} must tell of both directions {(has_more, has_newer)}.")
+    for one, other in (("before", "after"), ("page", "around"), ("page", "before")):
+        params = {"conversation_id": conversation, one: 1, other: 1}
+        await owner.fails("invalid_params", "conversation_history", params)
 
 
 @SECTION.check("V3.5")

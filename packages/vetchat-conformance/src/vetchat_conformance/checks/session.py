@@ -84,6 +84,20 @@ async def welcome_tells_who_and_where_one_is(scene: Scene) -> None:
     require(len({welcome.get("epoch") for welcome in welcomes}) == 1, "All connections must be told the same epoch.")
 
 
+@SECTION.check("V1.2", "R2.7")
+async def a_frame_longer_than_welcome_allows_closes_with_1009(scene: Scene) -> None:
+    """Sends a frame of `limits.frame_bytes` bytes, which is answered, and one of a byte more."""
+    owner = await scene.at_the_door(scene.role("client"))
+    welcome = await owner.done("welcome", "hello", {})
+    longest: int = welcome.get("limits")["frame_bytes"]
+    frame = '{"event": "ping"}'
+    await owner.send_text(frame + " " * (longest - len(frame)))
+    await owner.expect("pong")
+    await owner.send_text(frame + " " * (longest + 1 - len(frame)))
+    code = await owner.until_closed()
+    require(code == 1009, f"The connection must be closed with 1009, not {code}.")
+
+
 @SECTION.check("V1.2")
 async def a_malformed_resume_is_invalid_params_and_hello_may_be_said_again(scene: Scene) -> None:
     """Says hello with what is no `resume` in eight ways; then without one, and is welcomed."""
