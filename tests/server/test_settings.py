@@ -60,6 +60,19 @@ WRONG = {
 """Values that make no sense, by the setting's name."""
 
 
+LIMITS = {
+    "max_frame_bytes": 131_072,
+    "rate_limit": 20,
+    "rate_burst": 200,
+    "max_refusals": 100,
+    "max_connections_per_user": 20,
+    "handshake_timeout": 10,
+    "outbox_frames": 1_000,
+    "outbox_bytes": 1_048_576,
+    "max_waiting_for_hello": 1_000,
+}
+
+
 @pytest.fixture
 def refused(vetchat: Vetchat, tmp_path: Path) -> Iterator[Vetchat]:
     """Starts a server that must refuse: its port is taken, so that a setting which is let through shows at once."""
@@ -218,6 +231,11 @@ def test_without_any_setting_a_server_is_open_on_loopback(monkeypatch: pytest.Mo
 
 
 @pytest.mark.clause("R1.7")
+@pytest.mark.clause("R2.7", "V1.3")
+def test_the_limits_are_those_of_the_clauses_unless_told_otherwise() -> None:
+    assert {name: Settings.model_fields[name].default for name in LIMITS} == LIMITS
+
+
 def test_origins_are_listed_with_commas_and_compared_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = " https://Clinic.example/ ,http://localhost:3000,, capacitor://localhost"
     monkeypatch.setenv("VETCHAT_ALLOWED_ORIGINS", listed)

@@ -97,7 +97,7 @@ class TokenCast:
     fresh = False
 
     def __init__(self, identities: Sequence[Identity]) -> None:
-        self.good = [one for one in identities if one.state == "good"]
+        self.good: list[Identity] = [one for one in identities if one.state == "good"]
         self._others = {one.state: one for one in reversed(identities) if one.state != "good"}
         self._users: dict[Role, dict[str, Identity]] = {"client": {}, "provider": {}}
         for identity in self.good:

@@ -35,6 +35,7 @@ class Talk(Vertical):
         self._hint = Caption(id="hint")
         self._composer = Composer()
         self._jump = False
+        self._oldest: str | None = None
 
     @property
     def thread(self) -> Thread | None:
@@ -78,6 +79,7 @@ class Talk(Vertical):
         width, connected = self._transcript.size.width, self._desk.chat.connected
         lines = self._typesetter.lines(thread, self._mailbox, width, connected=connected)
         self._transcript.show(lines, at_end=self._jump)
+        self._oldest = _oldest(thread)
         self._jump = self._jump and not thread.loaded
         self.draw_moment()
         self._look(thread)
@@ -115,7 +117,8 @@ class Talk(Vertical):
 
     def _look(self, thread: Thread) -> None:
         transcript = self._transcript
-        if not thread.loaded or (transcript.at_top and not thread.complete):
+        at_top = transcript.at_top and self._oldest == _oldest(thread)  # what has just come is not drawn yet
+        if not thread.loaded or (at_top and not thread.complete):
             self.run_worker(self._desk.load_history(thread))
         if self.display and self.attended and thread.loaded and thread.unread and transcript.at_end:
             self.run_worker(self._desk.mark_read(thread))
@@ -141,3 +144,8 @@ class Talk(Vertical):
         if (thread := self.thread) is not None:
             self.keep_draft()
             self.run_worker(self._desk.tell_typing(thread, active=bool(thread.draft.strip())))
+
+
+def _oldest(thread: Thread) -> str | None:
+    """The first message that is loaded."""
+    return thread.messages[0].id if thread.messages else None
