@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from . import environment, publish, report
+from . import anatomy, environment, publish, report
 from .machine import machine, revision
 from .processes import BenchmarkError
 from .rounds import LEAST_ROUNDS, Bench, Outcome, run
@@ -74,21 +74,25 @@ def _obey(names: tuple[str, ...], options: Options) -> None:
     elif options.publishing:
         publish.publish()
     else:
-        chosen = {name: _adapt(every[name], options) for name in _chosen(names, every)}
+        chosen = _chosen(names, every)
         environment.make()
-        _measure(chosen, options)
+        _measure({name: _adapt(every[name], options) for name in chosen if name in every}, options)
+        if anatomy.NAME in chosen:
+            _look_inside(options)
 
 
 def _list(every: Mapping[str, Scenario]) -> None:
     for name, scenario in every.items():
         click.echo(f"{'*' if name in MAIN else ' '} {name:16} {scenario.title}")
+    click.echo(f"  {anatomy.NAME:16} {anatomy.TITLE}")
     click.echo("\nThose with a star run when none is named.")
 
 
 def _chosen(names: Sequence[str], every: Mapping[str, Scenario]) -> Sequence[str]:
-    if unknown := [name for name in names if name not in (*every, "all")]:
+    known = (*every, anatomy.NAME)
+    if unknown := [name for name in names if name not in (*known, "all")]:
         raise BenchmarkError(f"There is no benchmark {', '.join(unknown)}. ./dev bench --list names them all.")
-    return list(every) if "all" in names else names or MAIN
+    return known if "all" in names else names or MAIN
 
 
 def _adapt(scenario: Scenario, options: Options) -> Scenario:
@@ -128,6 +132,15 @@ def _measure(chosen: Mapping[str, Scenario], options: Options) -> None:
                 click.echo(text)
             if options.path is not None:
                 _keep(options.path, name, report.as_json(outcome, line, commit))
+
+
+def _look_inside(options: Options) -> None:
+    with tempfile.TemporaryDirectory(prefix="vetchat-bench-") as folder:
+        found = anatomy.measure(Path(folder), options.seconds or (1.0 if options.quick else anatomy.SECONDS))
+    for line in anatomy.text(found):
+        click.echo(line)
+    if options.path is not None:
+        _keep(options.path, anatomy.NAME, anatomy.as_json(found, machine(), revision()))
 
 
 def _with_bar(name: str, scenario: Scenario, bench: Bench, rounds: int) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from . import report
+from . import anatomy, report
 from .processes import ROOT, BenchmarkError
 from .report import NAMES, Spread
 from .rounds import Outcome
@@ -34,7 +34,8 @@ def publish() -> None:
     valid = {name: result for name, result in kept.items() if result["valid"]}
     if not valid:
         raise BenchmarkError("None of the results is valid, so there is nothing to publish.")
-    outcomes = {name: report.from_json(scenarios(1)[name], result) for name, result in valid.items()}
+    known = scenarios(1)
+    outcomes = {name: report.from_json(known[name], result) for name, result in valid.items() if name in known}
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     if CHARTED in outcomes:
@@ -56,6 +57,8 @@ def _sections(outcomes: Mapping[str, Outcome], kept: Mapping[str, Mapping[str, A
         if goals:
             words = {True: "reached", False: "**missed**", None: "not measured"}
             yield "\n".join(f"* {one.said}: {words[one.met]}." for one in goals)
+    if anatomy.NAME in kept:
+        yield from anatomy.markdown(kept[anatomy.NAME])
 
 
 # -- the chart ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""Where a sampled stack belongs, and that no module of the server can be forgotten."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.anatomy import Anatomy, text
+from benchmarks.stages import LOOP, OTHER, SQLITE, STAGES, placed, split, stage_of
+
+ROOT = Path(__file__).parents[2]
+SERVER = ROOT / "packages" / "vetchat-server" / "src"
+OFF_THE_WAY = ("cli", "asgi", "settings", "logs", "testing", "__init__")
+"""What a message never passes."""
+
+OUTER = "Runner.run (asyncio/runners.py:118)"
+PUSH = "Connection.push (vetchat_server/connection.py:130)"
+RAW = f"""\
+{OUTER} 30
+{OUTER};Log.run (vetchat_server/log.py:98);Hub.committed (vetchat_server/hub.py:170) 7
+{OUTER};{PUSH};LitestarSocket.write (vetchat_server/app.py:143) 2
+{OUTER};{PUSH};WebSocketProtocol.write_text (vetchat_server/websocket.py:99) 20
+{OUTER};respond (vetchat_protocol/server.py:70);read_envelope (vetchat_protocol/codec.py:50);loads (json/__init__.py:3) 5
+{OUTER};Hub._deliver (vetchat_server/hub.py:199);encode_event (vetchat_protocol/codec.py:160) 4
+_bootstrap (threading.py:995);_connection_worker_thread (aiosqlite/core.py:59) 400
+something (unheard/of.py:1) 1
+"""
+
+
+def test_a_sample_belongs_to_its_innermost_known_function() -> None:
+    assert split(RAW) == {
+        LOOP: 30,
+        "delivery": 7,
+        "socket out": 22,
+        "reading and checking the frame": 5,
+        "encoding": 4,
+        OTHER: 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        path.relative_to(SERVER)
+        for path in sorted((SERVER / "vetchat_server").rglob("*.py"))
+        if not any(part.removesuffix(".py") in OFF_THE_WAY for part in path.parts)
+    ],
+    ids=str,
+)
+def test_every_module_that_a_message_passes_belongs_to_a_stage(module: Path) -> None:
+    assert placed(f"{module.as_posix()} anything") in STAGES
+    assert stage_of([f"anything ({module.as_posix()}:1)"]) in STAGES
+
+
+def test_shares_add_up() -> None:
+    lines = list(text(Anatomy({"delivery": 30.0, SQLITE: 10.0}, 1_000)))
+    assert [line.split()[-1] for line in lines[1:]] == ["75%", "25%", "100%"]
+    assert "40.0 µs" in lines[-1]
+
+
+@pytest.mark.soak
+def test_it_looks_into_a_real_server(tmp_path: Path) -> None:
+    if not (ROOT / ".venv-bench").exists():
+        pytest.skip("./dev bench has made no environment for the generator yet")
+    kept = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "anatomy", "--seconds", "1", "--json", str(kept)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "py-spy may not look" in done.stderr:
+        pytest.skip("the kernel lets nobody look into another process here")
+    assert done.returncode == 0, done.stderr
+    stages = json.loads(kept.read_text(encoding="utf-8"))["anatomy"]["stages"]
+    assert set(stages) == {*STAGES, LOOP, OTHER, SQLITE}
+    assert all(stages[stage] > 0 for stage in ("the log", "socket out", LOOP, SQLITE))
