@@ -22,7 +22,7 @@ RAW = f"""\
 {OUTER};Log.run (vetchat_server/log.py:98);Hub.committed (vetchat_server/hub.py:170) 7
 {OUTER};{PUSH};LitestarSocket.write (vetchat_server/app.py:143) 2
 {OUTER};{PUSH};WebSocketProtocol.write_text (vetchat_server/websocket.py:99) 20
-{OUTER};respond (vetchat_protocol/server.py:70);read_envelope (vetchat_protocol/codec.py:50);loads (json/__init__.py:3) 5
+{OUTER};respond (vetchat_protocol/server.py:70);read_envelope (vetchat_protocol/codec.py:50);loads (json.py:3) 5
 {OUTER};Hub._deliver (vetchat_server/hub.py:199);encode_event (vetchat_protocol/codec.py:160) 4
 _bootstrap (threading.py:995);_connection_worker_thread (aiosqlite/core.py:59) 400
 something (unheard/of.py:1) 1
