@@ -27,7 +27,8 @@ def machine() -> str:
 
 def revision() -> str:
     """The commit that was measured; with a plus sign if files had been changed since."""
-    changed = "+" if _said("git", "status", "--porcelain", "--", "packages", "benchmarks") else ""
+    measured = ("packages", "benchmarks", ":!benchmarks/results.json")
+    changed = "+" if _said("git", "status", "--porcelain", "--", *measured) else ""
     return f"{_said('git', 'rev-parse', '--short', 'HEAD')}{changed}"
 
 

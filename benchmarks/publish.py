@@ -53,6 +53,8 @@ def _sections(outcomes: Mapping[str, Outcome], kept: Mapping[str, Mapping[str, A
         yield f"### `{name}`"
         yield f"{outcome.scenario.title}."
         yield "\n".join(report.markdown(report.rows(outcome)))
+        if (noise := max(outcome.noise(), default=0.0)) > report.MOST_NOISE:
+            yield f"Everything else on the machine used up to {noise:.2f} of a core meanwhile, which is a lot."
         goals = [report.verdict(outcome, goal) for goal in outcome.scenario.goals]
         if goals:
             words = {True: "reached", False: "**missed**", None: "not measured"}
@@ -86,7 +88,7 @@ def chart(outcome: Outcome) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{scenario.title}: {NAMES[figure]}</title>",
         f"<style>{STYLE}</style>",
-        f'<text class="head" x="0" y="18">{NAMES[figure].capitalize()}</text>',
+        f'<text class="head" x="0" y="18">{NAMES[figure][:1].upper()}{NAMES[figure][1:]}</text>',
     ]
     for place, (label, spread) in enumerate(bars.items()):
         parts += _bar(label, spread, HEAD + ROW * place, scale, first=place == 0)
