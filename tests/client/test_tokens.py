@@ -1,11 +1,23 @@
 """Where tokens come from, when another one is asked for, and what happens when there is none that the server takes."""
 
 import json
+import time
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 from anyio import Event, create_task_group, fail_after, lowlevel
-from vetchat_client import AnotherUser, Disconnected, Rejected, Resumed, Unauthenticated, Unreachable, connect, events
+from vetchat_client import (
+    AnotherUser,
+    Disconnected,
+    Rejected,
+    Resumed,
+    Unauthenticated,
+    Unreachable,
+    connect,
+    events,
+    reconnect,
+)
 from vetchat_client.tokens import Tokens
 from websockets.sync.server import ServerConnection
 
@@ -114,6 +126,26 @@ async def test_the_server_is_told_the_new_token() -> None:
         async with connect(server.url, token=one_after_the_other("first", "second")) as ann:
             await next_of(ann, Resumed)
     assert (told, server.tokens) == (["second"], ["first", "second"])
+
+
+@pytest.mark.clause("V1.5")
+async def test_tokens_that_are_warned_of_at_once_are_renewed_without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnect, "PAUSE", 0.3)
+    times: list[float] = []
+
+    def expire(peer: ServerConnection) -> None:
+        peer.send(welcome())
+        for _ in range(3):
+            peer.send(frame("token_expiring", {"token_expires_at": 1}))
+            command = json.loads(peer.recv())
+            times.append(time.monotonic())
+            peer.send(frame("refreshed", {"token_expires_at": 2}, ref=command["ref"]))
+        peer.close(4200)
+
+    with ScriptedServer(expire, serves(recovered=True)) as server:
+        async with connect(server.url, token=one_after_the_other("first", "second", "third", "fourth")) as ann:
+            await next_of(ann, Resumed)
+    assert all(later - earlier > 0.25 for earlier, later in pairwise(times))
 
 
 @pytest.mark.clause("V1.5", "V5.2")

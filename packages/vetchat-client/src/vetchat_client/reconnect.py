@@ -30,6 +30,10 @@ MOST: Final = 30.0
 STEPS: Final = {ComeBack.NOW: 0.2, ComeBack.LATER: 1.0}
 """The longest first back-off, in seconds. "Now" has one too: all clients of a server come back at the same time."""
 
+PAUSE: Final = 5.0
+"""The shortest time between two new tokens on one connection, in seconds: one that lives for less than a minute is
+warned of as soon as the server has it (V1.5)."""
+
 UNKNOWN: Final = 100
 """How many events that are not known here are named in the log."""
 
@@ -73,6 +77,7 @@ class Reconnector:
         self._token: str | None = None
         self._stale = False
         self._renewed = False
+        self._asked_at = -PAUSE
         self._unknown: set[str] = set()
         self._ready_at: float | None = None
         self._stopped = False
@@ -257,6 +262,8 @@ class Reconnector:
         if not self._tokens.renewable:
             log(logging.WARNING, "the token runs out soon and there is nobody to ask for another one")
             return
+        await sleep(max(0.0, self._asked_at + PAUSE - current_time()))
+        self._asked_at = current_time()
         try:
             token = await self._tokens.renewed(self._token)
         except Exception as error:  # noqa: BLE001  (it is the application's callable; it is asked again later)
