@@ -1,26 +1,30 @@
 """Where the microseconds of one message go: py-spy looks into a server under the load of `pair_closed`.
 
-The kernel says how much CPU each thread used; the samples of py-spy only split what the event loop's thread used.
+The kernel says how much CPU each thread used while nobody looked, for looking costs the server a tenth more. The
+samples that py-spy takes afterwards only split what the event loop's thread used.
 """
 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from . import environment
 from .contenders import VETCHAT
 from .load import plan
-from .load.plan import Target, Traffic
-from .processes import GENERATOR_CORE, BenchmarkError, Process, ask, free_port
+from .load.plan import Target
+from .processes import GENERATOR_CORE, BenchmarkError, Process, ask, free_port, pinned
+from .rounds import objections
+from .scenarios import PAIRS
 from .stages import LOOP, OTHER, SQLITE, STAGES, split
 
 NAME: Final = "anatomy"
@@ -29,18 +33,22 @@ RATE: Final = 500
 """Samples a second."""
 
 SECONDS: Final = 8.0
-"""How long it looks."""
+"""How long it counts, and then looks."""
 
 SETTLE: Final = 3.0
 """How long the load runs before anybody looks, in seconds."""
 
+REFUSED: Final = re.compile(r"permission denied|not permitted", re.IGNORECASE)
+"""What py-spy says when the kernel does not let it look."""
+
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Microseconds of CPU for one message, by stage; and how many messages that was taken from."""
+    """Microseconds of CPU for one message, by stage; how many messages that was taken from, and what makes it void."""
 
     stages: Mapping[str, float]
     messages: int
+    faults: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[tuple[str, float, float]]:
         """Stage, µs and share of the whole."""
@@ -53,7 +61,7 @@ class Anatomy:
 
 
 def measure(folder: Path, seconds: float) -> Anatomy:
-    """Runs the server and its load, and looks for so long.
+    """Runs the server and its load, counts for so many seconds, and then looks for as long.
 
     Raises:
         BenchmarkError: something could not be started, or the kernel does not let py-spy look.
@@ -63,17 +71,18 @@ def measure(folder: Path, seconds: float) -> Anatomy:
     process = Process(VETCHAT.command(port, url), VETCHAT.environment, folder / "server.log", port)
     try:
         process.wait_until_ready(VETCHAT.health)
-        load = Traffic(conversations=200, in_flight=200, seconds=seconds + 2 * SETTLE)
+        load = replace(PAIRS, seconds=2 * seconds + 2 * SETTLE)
         target = Target(url=f"ws://127.0.0.1:{port}", pid=process.pid, wire=VETCHAT.wire, database="")
         generator = [str(environment.PYTHON), "-m", "benchmarks.load"]
         with ThreadPoolExecutor(max_workers=1) as thread:
             done = thread.submit(ask, generator, GENERATOR_CORE, plan.to_json(target, load) + "\n")
             _wait_for_messages(process)
             anatomy = _look(process, folder / "stacks.txt", seconds)
-            done.result()
+            result = plan.Result(**json.loads(done.result()))
     finally:
         process.stop()
-    return anatomy
+    # Whether the server used its core says nothing here: py-spy stops it for a moment with every sample.
+    return replace(anatomy, faults=objections(result, process.fault, VETCHAT, url))
 
 
 def _wait_for_messages(process: Process) -> None:
@@ -87,27 +96,40 @@ def _wait_for_messages(process: Process) -> None:
 
 def _look(process: Process, stacks: Path, seconds: float) -> Anatomy:
     before, messages = _cpu(process.pid), _messages(process.port)
-    _record(process.pid, stacks, seconds)
+    time.sleep(seconds)
     after, messages = _cpu(process.pid), _messages(process.port) - messages
+    record(process.pid, stacks, seconds)
+    samples = split(stacks.read_text(encoding="utf-8"), process.pid)
+    if not messages or not samples:
+        raise BenchmarkError(f"{messages} messages and {samples.total()} samples say nothing. Look longer: --seconds")
     loop, rest = (1e6 * (end - begin) / messages for begin, end in zip(before, after, strict=True))
-    samples = split(stacks.read_text(encoding="utf-8"))
     stages = {stage: loop * samples[stage] / samples.total() for stage in (*STAGES, LOOP, OTHER)}
     return Anatomy({**stages, SQLITE: rest}, messages)
 
 
-def _record(pid: int, stacks: Path, seconds: float) -> None:
-    options = ["--pid", str(pid), "--duration", str(round(seconds)), "--rate", str(RATE), "--format", "raw"]
-    done = subprocess.run(
-        [environment.PYTHON.with_name("py-spy"), "record", *options, "--output", stacks],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode or not stacks.exists():
-        raise BenchmarkError(
-            "py-spy may not look into the server. Run this as root, or let it: sysctl kernel.yama.ptrace_scope=0\n"
-            f"It said: {done.stderr.strip()[-500:]}"
+def record(pid: int, stacks: Path, seconds: float) -> None:
+    """Lets py-spy write the stacks of every thread that is on CPU into a file, for so many seconds, but at least one.
+
+    Raises:
+        BenchmarkError: the kernel does not let it look, or it failed otherwise.
+    """
+    options = ["--pid", str(pid), "--duration", str(max(1, round(seconds))), "--rate", str(RATE)]
+    with pinned(GENERATOR_CORE):
+        done = subprocess.run(
+            [environment.PYTHON.with_name("py-spy"), "record", "--threads", "--format", "raw", *options, "-o", stacks],
+            capture_output=True,
+            text=True,
+            check=False,
         )
+    if done.returncode == 0 and stacks.exists():
+        return
+    said = done.stderr.strip()[:500]
+    if REFUSED.search(said):
+        raise BenchmarkError(
+            "The kernel does not let py-spy look into the server. Run this as root, or let it: sysctl "
+            f"kernel.yama.ptrace_scope=0; in a container, start that with the capability SYS_PTRACE.\nIt said: {said}"
+        )
+    raise BenchmarkError(f"py-spy failed. It said: {said}")
 
 
 def _cpu(pid: int) -> tuple[float, float]:
@@ -139,18 +161,25 @@ def text(anatomy: Anatomy) -> Iterator[str]:
     yield f"\n{NAME}: {TITLE} ({anatomy.messages:,} messages)"
     for stage, microseconds, share in anatomy.rows():
         yield f"  {stage:36} {microseconds:6.1f} µs {share:6.0%}"
+    yield from (f"  VOID: {fault}" for fault in anatomy.faults)
 
 
 def markdown(kept: Mapping[str, Any]) -> Iterator[str]:
     """A section for the documentation, from what was kept."""
     anatomy = Anatomy(kept["stages"], kept["messages"])
     yield f"### `{NAME}`"
-    yield f"{TITLE}: microseconds of CPU for one message to two people, taken from {anatomy.messages:,} of them."
+    yield f"{TITLE}: microseconds of CPU for one message to two people, from one run of {anatomy.messages:,} of them."
     rows = (f"| {stage} | {microseconds:.1f} | {share:.0%} |" for stage, microseconds, share in anatomy.rows())
     yield "\n".join(["| stage | µs | share |", "| --- | ---: | ---: |", *rows])
 
 
 def as_json(anatomy: Anatomy, machine: str, revision: str) -> dict[str, Any]:
-    """What is kept of it."""
-    stages = dict(anatomy.stages)
-    return {"valid": True, "machine": machine, "revision": revision, "stages": stages, "messages": anatomy.messages}
+    """What is kept of it; a void run is not valid, and so not published."""
+    return {
+        "valid": not anatomy.faults,
+        "machine": machine,
+        "revision": revision,
+        "stages": dict(anatomy.stages),
+        "messages": anatomy.messages,
+        "faults": list(anatomy.faults),
+    }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from . import environment, seeding
+from .contenders import Server
 from .load import plan
 from .load.plan import Load, Resuming, Target
 from .processes import GENERATOR_CORE, SERVER_CORE, BenchmarkError, Process, ask, free_port
@@ -79,6 +80,19 @@ def judge(sample: Sample, scenario: Scenario) -> Sample:
         if server < LEAST_SERVER:
             faults.append(f"the server used only {server:.2f} of its core")
     return replace(sample, faults=tuple(faults))
+
+
+def objections(result: plan.Result, ending: str | None, server: Server, url: str, rows: int = 0) -> tuple[str, ...]:
+    """What voids a run: the generator's faults, a bad `ending` of the server, or something else stored than said.
+
+    The server has stopped; `rows` messages were in its database before.
+    """
+    faults = [*result.faults, *([ending] if ending else [])]
+    if result.stored and server.count:
+        stored = seeding.count(url, server.count) - rows
+        if stored != result.stored:
+            faults.append(f"{result.stored} messages were acknowledged, {stored} are stored")
+    return tuple(faults)
 
 
 class Bench:
@@ -153,12 +167,7 @@ class Bench:
             raise BenchmarkError(f"{error}\nThe server said:\n{process.said()}") from None
         finally:
             process.stop()
-        faults = [*result.faults, *([process.fault] if process.fault else [])]
-        if result.stored and server.count:
-            stored = seeding.count(url, server.count) - subject.rows
-            if stored != result.stored:
-                faults.append(f"{result.stored} messages were acknowledged, {stored} are stored")
-        return Sample(result.figures, tuple(faults))
+        return Sample(result.figures, objections(result, process.fault, server, url, subject.rows))
 
 
 def run(scenario: Scenario, bench: Bench, rounds: int, progress: Callable[[str], None]) -> Outcome:

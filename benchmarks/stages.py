@@ -44,10 +44,9 @@ STAGES: Final[Mapping[str, Sequence[str]]] = {
         "vetchat_server/limits.py",
         "vetchat_server/metrics.py",
         "prometheus_client/",
-        "contextlib.py",
     ),
     "the log": ("vetchat_server/log.py", "vetchat_server/clock.py", "vetchat_protocol/records.py"),
-    "the store, before and after SQLite": ("vetchat_server/backends/", "aiosqlite/", "tortoise/", "enum.py"),
+    "the store, before and after SQLite": ("vetchat_server/backends/tortoise/", "aiosqlite/", "tortoise/"),
     "delivery": (
         "vetchat_protocol/delivery.py",
         "vetchat_protocol/rooms.py",
@@ -91,12 +90,12 @@ def placed(where: str) -> str | None:
     return _PLACES[max(fits, key=len)] if fits else None
 
 
-def split(raw: str) -> Counter[str]:
-    """How many samples of the event loop's thread fell into each stage, from py-spy's raw stacks."""
+def split(raw: str, thread: int) -> Counter[str]:
+    """How many samples of one thread, by the kernel's number, fell into each stage, from py-spy's raw stacks."""
     counted: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = stack.split(";")
-        if not any("_connection_worker_thread" in frame for frame in frames):
+        name, *frames = stack.split(";")
+        if name.partition(":")[0] == f"thread ({thread})":
             counted[stage_of(frames)] += int(count)
     return counted

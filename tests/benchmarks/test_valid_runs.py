@@ -1,15 +1,17 @@
 """The rules of a valid run: what voids a sample, what a void sample takes part in, and what a goal needs."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks import publish, report
 from benchmarks.contenders import WS
-from benchmarks.load.plan import Idle
-from benchmarks.rounds import Outcome, Sample, judge
+from benchmarks.load.plan import Idle, Result
+from benchmarks.rounds import Outcome, Sample, judge, objections
 from benchmarks.scenarios import Goal, Scenario, Subject, scenarios
 
 LABELS = ("VetChat", "ws")
@@ -69,6 +71,26 @@ def test_a_sample_is_good_when_the_server_was_the_bottleneck_or_nobody_had_to_be
 def test_what_the_generator_found_stays_a_fault() -> None:
     sample = Sample({"server_core": 1.0}, ("a delivery never came",))
     assert judge(sample, scenario()).faults == ("a delivery never came",)
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "before", "faults"),
+    [
+        (3, 0, ()),
+        (2, 1, ()),
+        (4, 0, ("4 messages were acknowledged, 3 are stored",)),
+        (2, 0, ("2 messages were acknowledged, 3 are stored",)),
+    ],
+)
+def test_a_server_must_have_stored_what_it_acknowledged(
+    acknowledged: int, before: int, faults: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "chat.sqlite3"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("CREATE TABLE messages (id); INSERT INTO messages VALUES (1), (2), (3)")
+    said = ("a delivery never came", "the server left a process behind")
+    result = Result(figures={}, faults=[said[0]], stored=acknowledged)
+    assert objections(result, said[1], WS, f"sqlite://{path}", before) == (*said, *faults)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
