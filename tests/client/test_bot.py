@@ -160,6 +160,10 @@ def test_names_and_numbers_that_cannot_be_are_refused() -> None:
         bot.on(events.Typing)(twin)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="at least one class"):
         bot.on()
+    with pytest.raises(ValueError, match="at least one class"):
+        bot.on(twin)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="Say what the bot hears"):
+        bot.hears(twin)  # pyright: ignore[reportArgumentType]
     with pytest.raises(re.error):
         bot.hears("(")
     for options in ({"attempts": 0}, {"concurrency": 0}):

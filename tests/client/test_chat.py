@@ -187,6 +187,14 @@ def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
         connect(url)
 
 
+def test_an_id_or_a_role_that_is_none_is_refused_at_once_by_its_name() -> None:
+    url = "ws://127.0.0.1:8000"
+    with pytest.raises(ValueError, match=r"^user_id must be a UUID in its 36-character form\.$"):
+        connect(url, user_id="Ann")
+    with pytest.raises(ValueError, match=r"^role must be client or provider, not 'vet'\.$"):
+        connect(url, role="vet")
+
+
 def test_a_buffer_that_holds_nothing_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="at least one event"):
         connect("ws://127.0.0.1:8000", buffer=0)

@@ -151,11 +151,12 @@ def test_a_token_comes_from_the_environment_or_a_file(default_server: ServerProc
 
 
 def test_a_server_that_does_not_want_one_is_told_in_a_sentence(default_server: ServerProcess) -> None:
-    with typist(default_server.ws_url, VETCHAT_TOKEN="no token") as someone:
-        assert someone.leaves() == 1
-        assert b"The server asks for a good token" in someone.shown
-        assert b"Traceback" not in someone.shown
-        assert b"\x1b" not in someone.shown
+    for token, code in (("no token", b"401"), ("", b"4001")):
+        with typist(default_server.ws_url, VETCHAT_TOKEN=token) as someone:
+            assert someone.leaves() == 1
+            assert b"The server asks for a good token (" + code + b")" in someone.shown
+            assert b"Traceback" not in someone.shown
+            assert b"\x1b" not in someone.shown
 
 
 def test_so_is_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,5 +205,6 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 def test_help_tells_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     said = capsys.readouterr().out
+    assert "pip install 'vetchat-client[terminal]'" in said
     for told in ("--role {client,provider}", "--token-file FILE", "VETCHAT_TOKEN", "Ctrl+Q", "vetchat chat ws://"):
         assert told in said

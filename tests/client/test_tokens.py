@@ -62,6 +62,7 @@ async def test_a_token_without_a_usable_role_is_the_end(default_server: ServerPr
         async with connect(default_server.ws_url, token=default_server.token(new_id(), "groomer")):
             pass
     assert (error.value.status, type(error.value)) == (403, Rejected)
+    assert "gives you no role that the server knows" in str(error.value)
 
 
 @pytest.mark.clause("R1.7")

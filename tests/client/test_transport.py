@@ -1,10 +1,12 @@
 """One connection by the `websockets` library, without the machine that drives it."""
 
+import logging
 import threading
 from contextlib import suppress
 
 import pytest
 from anyio import fail_after, to_thread
+from vetchat_client import Unreachable, connect
 from vetchat_client.transport import Ended, Request, Unopened, UpgradeRefused, open_websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
@@ -64,3 +66,16 @@ async def test_why_there_is_no_connection_is_told() -> None:
 
 def test_a_request_does_not_show_its_token() -> None:
     assert "eyJ" not in repr(Request("ws://127.0.0.1/ws/", "eyJhbGciOiJIUzI1NiJ9"))
+
+
+async def test_neither_an_error_nor_a_log_shows_what_is_secret_in_an_address(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    where = f"127.0.0.1:{free_port()}"
+    with pytest.raises(Unreachable) as unreachable:
+        async with connect(f"ws://ann:sesame@{where}/ws/?token=secret", open_timeout=0.3):
+            pass
+    assert f"ws://{where}/ws/" in str(unreachable.value)
+    assert f"server=ws://{where}/ws/" in caplog.text
+    for shown in (str(unreachable.value), caplog.text):
+        assert "sesame" not in shown
+        assert "secret" not in shown

@@ -17,7 +17,7 @@ ENDPOINT: Final = "/ws/"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server's address. Written out it has no query, since that may hold a token (R1.5).
+    """A server's address. Written out it has no query and no user and password, which may hold secrets (R1.5).
 
     Raises:
         ValueError: it is not one of a WebSocket server.
@@ -31,7 +31,8 @@ class Address:
             raise ValueError("The address of a VetChat server begins with ws:// or wss:// and a host.")
 
     def __str__(self) -> str:
-        return urlunsplit(self._parts()._replace(query=""))
+        parts = self._parts()
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
     def asking_for(self, **wishes: str | None) -> str:
         """The address with what one would like to be, which counts in open mode (R1.3)."""

@@ -34,7 +34,9 @@ Chat in the terminal, as a pet owner (client) or as a vet (provider).
 
 In open mode, which a server on your own machine has unless told otherwise, say who you are by --role and --name.
 Everywhere else bring a token, best in VETCHAT_TOKEN or in a file: what stands on the command line can be seen by
-others on the same machine and stays in the history of your shell."""
+others on the same machine and stays in the history of your shell.
+
+It needs a library of its own for the screen: pip install 'vetchat-client[terminal]'"""
 
 EXAMPLES = """\
 examples:
@@ -194,7 +196,8 @@ def _why(error: VetChatError, address: Address) -> str:
         case Unreachable():
             return _unreachable(error, address)
         case Unauthenticated():
-            return f"The server asks for a good token ({error.status}). Put one into VETCHAT_TOKEN or --token-file."
+            code = error.status or error.close_code
+            return f"The server asks for a good token ({code}). Put one into VETCHAT_TOKEN or --token-file."
         case UnknownUser():
             return "This server does not say who you are, so you have to: add --user-id."
         case _:

@@ -10,6 +10,7 @@ from anyio import create_task_group
 from vetchat_protocol import Role
 from vetchat_protocol.client import Client
 from vetchat_protocol.commands import Resume
+from vetchat_protocol.fields import canonical_uuid
 
 from .address import Address, Target
 from .chat import Chat, Id
@@ -53,9 +54,9 @@ def connect(
     Raises:
         ValueError: the address, the id or the role is none, or `buffer` is not positive.
     """
-    known_role = Role(role) if role is not None else None
+    known_role = _known_role(role)
     client = Client(
-        user_id=str(user_id) if user_id is not None else None,
+        user_id=_known_id(user_id),
         role=known_role,
         resume=resume,
         buffer=buffer,
@@ -65,6 +66,20 @@ def connect(
     session = Session(client)
     reconnector = Reconnector(session, target, Tokens(token), opener, Backoff())
     return _Connected(Chat(session, target.address), session, reconnector, open_timeout)
+
+
+def _known_id(user_id: Id | None) -> str | None:
+    try:
+        return None if user_id is None else canonical_uuid(str(user_id))
+    except ValueError as error:
+        raise ValueError(f"user_id {error}.") from None
+
+
+def _known_role(role: Role | str | None) -> Role | None:
+    try:
+        return None if role is None else Role(role)
+    except ValueError:
+        raise ValueError(f"role must be {' or '.join(Role)}, not {role!r}.") from None
 
 
 class _Connected(AbstractAsyncContextManager["Chat"]):

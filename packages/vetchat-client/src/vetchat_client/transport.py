@@ -34,11 +34,19 @@ class Ended(Exception):
         self.reason = reason
 
 
+LIKELY: Final = {
+    401: ": the token is missing, bad or expired",
+    403: ": nothing for you is at this path, or the token gives you no role that the server knows",
+    404: ": there is no chat at this path",
+}
+"""What these HTTP statuses mean to who wrote the program (R1.7)."""
+
+
 class UpgradeRefused(Exception):
     """The handshake was answered by this HTTP status instead of 101."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"The handshake was answered by HTTP {status}.")
+        super().__init__(f"The handshake was answered by HTTP {status}{LIKELY.get(status, '')}.")
         self.status = status
 
 

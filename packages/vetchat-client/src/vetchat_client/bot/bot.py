@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from inspect import isclass
 from pathlib import Path
 from ssl import SSLContext
 from typing import TypedDict, TypeVar, Unpack
@@ -77,8 +78,11 @@ class Bot:
 
         Raises:
             re.error: it is none.
+            TypeError: it is no pattern at all, but the function: `hears` was written without parentheses.
             ValueError (from the decorator): another handler has the function's name.
         """
+        if callable(pattern):
+            raise TypeError('Say what the bot hears, for example hears("opening hours").')
         compiled = re.compile(pattern, re.IGNORECASE) if isinstance(pattern, str) else pattern
 
         def register(function: HeardHandler) -> HeardHandler:
@@ -93,9 +97,10 @@ class Bot:
         """Registers a function for every event and notice of these classes, the bot's own messages too.
 
         Raises:
-            ValueError: no class is given or, from the decorator, another handler has the function's name.
+            ValueError: what is given is no class, or nothing.
+            ValueError (from the decorator): another handler has the function's name.
         """
-        if not kinds:
+        if not kinds or not all(map(isclass, kinds)):  # without parentheses it is given the function
             raise ValueError("Name at least one class of events, for example on(events.NewConversationInvitation).")
 
         def register(function: Callable[[Received[E]], Awaitable[None]]) -> Callable[[Received[E]], Awaitable[None]]:
