@@ -145,6 +145,8 @@ async def test_a_conversation_is_found_by_its_id_however_many_there_are(open_ser
         found = await bell.conversation(UUID(conversation_id))
         assert (found.id, found.client, found.providers) == (conversation_id, ann.user, (bell.user,))
         assert (await bell.conversation(conversation_id.upper())).id == conversation_id
+        with pytest.raises(InvalidCommand, match="a list of ids, not one id"):
+            await ann.create_conversation(new_id(), bell.user)
         with pytest.raises(Refused) as refusal:
             await bell.conversation(new_id())
         assert refusal.value.code is Code.NOT_FOUND

@@ -16,7 +16,7 @@ import pytest
 from anyio.to_thread import run_sync
 from vetchat_client import Chat, Disconnected, Message, Resumed, Unauthenticated, Unreachable, events
 from vetchat_client.bot import Bot, Heard
-from vetchat_client.testing import Clinic, Deadlock, Person, Running, Scene, Talk, rehearse
+from vetchat_client.testing import Clinic, Deadlock, Person, Running, Scene, Talk, rehearsal, rehearse
 
 Backend = Literal["asyncio", "trio"]
 
@@ -618,3 +618,13 @@ def test_a_bot_that_is_stopped_may_still_save_where_it_is_and_one_that_is_killed
 def test_neither_trio_nor_pytest_is_needed() -> None:
     code = "import sys, vetchat_client.testing; sys.exit(bool({'trio', 'pytest'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_trio_a_scene_on_trio_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(_: Clinic) -> None: ...
+
+    def nowhere(_: str) -> None: ...
+
+    monkeypatch.setattr(rehearsal, "find_spec", nowhere)
+    with pytest.raises(ModuleNotFoundError, match=r"vetchat-client\[testing\]"):
+        rehearse(scene, backend="trio")

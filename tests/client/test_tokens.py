@@ -264,6 +264,17 @@ async def test_one_call_for_a_token_is_under_way_at_a_time() -> None:
     assert got[5:] == ["token 1", "token 1"]
 
 
+async def test_what_can_never_bring_a_token_is_the_programs_mistake_and_said_at_once(
+    default_server: ServerProcess,
+) -> None:
+    with pytest.raises(TypeError, match="token must be a string, or an async callable"):
+        connect(default_server.ws_url, token=5)  # pyright: ignore[reportArgumentType]
+    with fail_after(PATIENCE), pytest.raises(ExceptionGroup) as group:
+        async with connect(default_server.ws_url, token=lambda: "abc"):  # pyright: ignore[reportArgumentType]
+            pass
+    assert group.group_contains(TypeError, match="token must be a string, or an async callable")
+
+
 @pytest.mark.clause("V1.5")
 async def test_without_a_callable_the_end_of_a_token_is_announced_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer(serves(frame("token_expiring", {"token_expires_at": 1}))) as server:

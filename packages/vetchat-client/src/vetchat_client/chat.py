@@ -11,7 +11,7 @@ from vetchat_protocol.client import Item
 from vetchat_protocol.commands import Resume
 
 from .address import Address
-from .errors import Refused, VetChatError
+from .errors import InvalidCommand, Refused, VetChatError
 from .session import EndOfEvents, Session
 
 Conversation = events.ConversationParams
@@ -147,6 +147,8 @@ class Chat:
         Raises:
             OutcomeUnknown: on the base wire, the connection broke before the answer.
         """
+        if isinstance(providers, str):
+            raise InvalidCommand("providers is a list of ids, not one id.")
         params = {"pet_id": str(pet_id), "providers": [str(provider) for provider in providers]}
         key = _given(client_conversation_id=client_conversation_id)
         answer = await self._session.call("new_conversation", params | key, key=str(uuid4()))

@@ -53,6 +53,7 @@ def connect(
 
     Raises:
         ValueError: the address, the id or the role is none, or `buffer` is not positive.
+        TypeError: `token` is neither a string nor an async callable; some of those are found out on entering.
     """
     known_role = _known_role(role)
     client = Client(

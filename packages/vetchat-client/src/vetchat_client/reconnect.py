@@ -17,7 +17,7 @@ from .address import Target
 from .errors import Rejected, Unauthenticated, Unreachable, VetChatError, translated
 from .logs import log
 from .session import Session
-from .tokens import Tokens
+from .tokens import NoTokenSource, Tokens
 from .transport import Opener, Transport, Unopened, UpgradeRefused
 from .wire import Wire, now
 
@@ -137,6 +137,8 @@ class Reconnector:
         """One connection, from fetching a token to its end."""
         try:
             await self._fetch_token()
+        except NoTokenSource:
+            raise
         except Exception as error:  # noqa: BLE001  (it is the application's callable; its trouble may pass)
             return self._failed("no token could be had", error)
         request = self._target.request(self._client.user_id, self._token, self._dialect)

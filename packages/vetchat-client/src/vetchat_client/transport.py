@@ -58,10 +58,12 @@ class Unopened(Exception):
 class Request:
     """What to connect to: the address with its query, a token, how long the handshake may take (seconds), and TLS.
 
+    Its `repr` has neither address nor token, which may be secret (R1.5).
+
     `subprotocol` is what is offered, None for nothing: some servers refuse a handshake that offers what they lack.
     """
 
-    url: str
+    url: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
     timeout: float = 5.0
     ssl: SSLContext | None = None

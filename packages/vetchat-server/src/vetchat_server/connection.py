@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import anyio
 import structlog
@@ -28,7 +28,6 @@ from .outbox import Outbox
 from .ports import Credentials
 
 logger = structlog.stdlib.get_logger(__name__)
-T = TypeVar("T")
 
 LONGEST_TIMER = 3_600.0
 """After how many seconds a far deadline is looked at again: clocks jump, and event loops cannot wait for centuries."""

@@ -6,13 +6,11 @@ from collections.abc import Iterable
 
 from vetchat_protocol import Role, events
 from vetchat_protocol.client import Disconnected, Item, Resumed
+from vetchat_protocol.models import UNKNOWN_NAME
 
 from ..chat import Conversation
 from .text import one_line
 from .thread import Thread
-
-UNKNOWN = "Unknown User"
-"""What the server calls somebody who has no name (R5.4)."""
 
 
 class Mailbox:
@@ -72,7 +70,7 @@ class Mailbox:
         """Somebody came or went; that tells names, too."""
         params = event.params
         users = params.users if isinstance(params, events.PresenceStateParams) else (params,)
-        self._names |= {user.user_id: user.display_name for user in users if user.display_name != UNKNOWN}
+        self._names |= {user.user_id: user.display_name for user in users if user.display_name != UNKNOWN_NAME}
         thread = self.threads.get(params.conversation_id)
         if thread is None:
             return

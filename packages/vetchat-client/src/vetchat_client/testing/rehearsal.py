@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import anyio
@@ -45,8 +46,11 @@ def rehearse(
         AssertionError: somebody did not hear what he should.
         TimeoutError: the scene takes longer than `longest`, of its own time: it waits for what never comes.
         ValueError: `start` has no time zone.
+        ModuleNotFoundError: trio is not installed.
         Exception: whatever the scene or one of the programs raises.
     """
+    if backend == "trio" and find_spec("trio") is None:
+        raise ModuleNotFoundError("Scenes on trio need it: pip install 'vetchat-client[testing]'")
     if start.tzinfo is None:
         raise ValueError("Say in which time zone the scene begins.")
     rehearsal = _Rehearsal(scene, seed, start, longest)
