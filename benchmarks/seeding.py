@@ -45,7 +45,7 @@ def tables(messages: int, conversations: int) -> Iterator[Table]:
     )
     yield (
         "participants",
-        ("conversation_id", "user_id", "role", "place", "read_seq", "sent", "sent_at_read", "changed_offset"),
+        ("conversation_id", "user_id", "role", "place", "read_seq", "sent", "sent_at_read", "changed_upto"),
         (
             (name, user_id, role, 0, 0, seq if user_id == VET else 0, 0, offset)
             for name, (offset, seq) in zip(ids, last, strict=True)

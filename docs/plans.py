@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 from vetchat_protocol.models import Role, User
 from vetchat_server.backends.tortoise import TortoiseStore, sql
+from vetchat_server.backends.tortoise.standing import bound
 
 from tests.databases import postgres_database
 
@@ -81,7 +82,8 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
     filled: dict[str, list[tuple[Any, ...]]] = {"conversations": [], "participants": [], "log": []}
     for key, client, vet, last in conversations():
         filled["conversations"].append((key, client, FIRST, 1, 1, MESSAGES, last))
-        filled["participants"] += [(key, client, "client", 0, 0, 0, 0, last), (key, vet, "provider", 0, 0, 0, 0, last)]
+        upto = bound(last)
+        filled["participants"] += [(key, client, "client", 0, 0, 0, 0, upto), (key, vet, "provider", 0, 0, 0, 0, upto)]
         filled["log"].append((last - MESSAGES, 1, key, client, 1, None, None, None, None, None))
         filled["log"] += [
             (last - MESSAGES + seq, 2, key, client, 1, str(UUID(int=9_000_000 + last + seq)), seq, "Hello.", None, None)
@@ -92,7 +94,7 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
 
 COLUMNS: Final = {
     "conversations": "id, client, pet, created_at, updated_at, last_seq, last_offset",
-    "participants": "conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_offset",
+    "participants": "conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_upto",
     "log": "position, kind, conversation_id, user_id, at, message_id, seq, content, read_seq, key",
 }
 

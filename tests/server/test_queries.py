@@ -13,7 +13,7 @@ import pytest
 from vetchat_protocol.models import Conversation, Role, User
 from vetchat_protocol.records import ConversationDraft, ConversationStarted, Draft, MessageDraft, ReadDraft, RoleDraft
 from vetchat_server import TortoiseStore
-from vetchat_server.backends.tortoise import sql, transactions
+from vetchat_server.backends.tortoise import sql, standing, transactions
 from vetchat_server.testing.drafts import append, new_id, owner, say, start, vet
 
 from tests.databases import postgres_database, run_sql, sqlite_url
@@ -46,6 +46,7 @@ def practice(leg: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Pr
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("practice")
         url = sqlite_url(folder) if leg == "sqlite" else stack.enter_context(postgres_database())
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(standing, "STRIDE", 100)
         filled = anyio.run(fill, url)
         if leg == "postgres":
             run_sql(url, "VACUUM ANALYZE")
@@ -102,9 +103,11 @@ class Statements:
 
     def __init__(self, store: TortoiseStore, patch: pytest.MonkeyPatch) -> None:
         self._sent: list[str] = []
+        self.rows: dict[str, int] = {}
         for kind in (transactions.SqliteTransaction, transactions.PostgresTransaction):
             for method in ("query", "many"):
                 patch.setattr(kind, method, self._noting(getattr(kind, method), 1))
+            patch.setattr(kind, "many", self._counting(kind.many))
         for client in (store._reader, store._writer):  # pyright: ignore[reportPrivateUsage]
             assert client is not None
             patch.setattr(client, "execute_query_dict", self._noting(client.execute_query_dict, 0))
@@ -116,6 +119,15 @@ class Statements:
             return await method(*arguments)
 
         return noted
+
+    def _counting(self, many: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(many)
+        async def counted(transaction: object, statement: str, values: list[list[object]]) -> None:
+            table = statement.removeprefix("INSERT INTO ").removeprefix("UPDATE ").split()[0]
+            self.rows[table] = self.rows.get(table, 0) + len(values)
+            await many(transaction, statement, values)
+
+        return counted
 
     def take(self) -> list[str]:
         """What has been sent since it was last asked."""
@@ -159,6 +171,36 @@ async def test_a_commit_of_messages_costs_the_same_statements_however_many_there
     assert statements.take() == sent, "in however many conversations"
     await append(store, *(MessageDraft(name, client, "Hello.") for name in (one, *new)))
     assert len(statements.take()) == len(sent) + 2, "those that nobody has spoken in yet are asked for together"
+
+
+async def test_a_message_writes_one_row_of_the_log_one_of_its_conversation_and_one_of_its_sender(
+    store: TortoiseStore, consultation: Consultation, statements: Statements
+) -> None:
+    await append(store, MessageDraft(consultation.one.id, consultation.doctor.id, "Hello."))
+    assert statements.rows == {"log": 1, "conversations": 1, "participants": 1}
+    await append(store, *(MessageDraft(consultation.one.id, consultation.client.id, "Hello.") for _ in range(9)))
+    assert statements.rows == {"log": 10, "conversations": 2, "participants": 2}
+
+
+@pytest.mark.clause("V3.3", "V3.4")
+@pytest.mark.parametrize("remembered", [0, 10])
+async def test_no_stride_of_a_bound_hides_what_was_missed(
+    store: TortoiseStore, monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    monkeypatch.setattr(standing, "STRIDE", 3)
+    monkeypatch.setattr(standing, "REMEMBERED", remembered)
+    client, doctor, silent = owner(), vet(), vet()
+    talks = [await start(store, client, doctor, silent) for _ in range(3)]
+    begun = talks[0].last_offset - 1
+    for number in range(12):
+        await say(store, talks[number % 5 % 3], client, *"Hello."[: 1 + number % 4])
+        await append(store, ReadDraft(talks[number % 3].id, doctor.id, 1 + number // 3))
+    records = await store.records_after(begun)
+    for since in range(begun, records[-1].offset + 1):
+        later = [record for record in records if record.offset > since]
+        assert await store.missed(silent, since, 1_000) == len(later)
+        page = await store.read_log(silent, since, since, records[-1].offset, 1_000)
+        assert [record.offset for record in page.records] == [record.offset for record in later]
 
 
 @pytest.mark.clause("V2.2")

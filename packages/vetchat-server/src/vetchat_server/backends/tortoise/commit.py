@@ -23,7 +23,7 @@ from vetchat_protocol.records import (
 from . import rows, sql
 from .models import Kind
 from .sql import Grammar, Row
-from .standing import Reader, Standing, Thread
+from .standing import Reader, Standing, Thread, bound
 from .transactions import Transaction
 
 
@@ -80,7 +80,9 @@ class Batch:
             read_seq, sent_at_read = rows.number(row, "read_seq"), rows.number(row, "sent_at_read")
             reader = Reader(read_seq, rows.number(row, "sent"), sent_at_read)
             reader.begin()
-            self._threads[rows.uuid(row, "conversation_id")].readers[rows.uuid(row, "user_id")] = reader
+            thread = self._threads[rows.uuid(row, "conversation_id")]
+            thread.changed_upto = rows.number(row, "changed_upto")
+            thread.readers[rows.uuid(row, "user_id")] = reader
 
     async def _add(self, entry: Stamped) -> Outcome:
         match entry.draft:
@@ -105,7 +107,8 @@ class Batch:
             entry.id, draft.conversation_id, draft.sender_id, draft.content, thread.updated_at, thread.last_seq
         )
         record = MessageStored(self._next(), message)
-        thread.last_offset = thread.changed_offset = record.offset
+        thread.last_offset = record.offset
+        thread.reaches(record.offset)
         thread.readers[draft.sender_id].wrote(message.seq)
         self._log(
             record,
@@ -130,9 +133,10 @@ class Batch:
         )
         record = ConversationStarted(offset, conversation)
         self._conversations.append([entry.id, draft.client, draft.pet, entry.at, offset])
-        self._participants.append([entry.id, draft.client, Role.CLIENT.value, 0, offset])
+        upto = bound(offset)
+        self._participants.append([entry.id, draft.client, Role.CLIENT.value, 0, upto])
         for place, provider in enumerate(draft.providers):
-            self._participants.append([entry.id, provider, Role.PROVIDER.value, place, offset])
+            self._participants.append([entry.id, provider, Role.PROVIDER.value, place, upto])
         self._log(record, Kind.START, draft.client, entry.at, key=draft.client_conversation_id)
         self._remember(draft.client, Kind.START, draft.client_conversation_id, record)
         return record
@@ -143,9 +147,9 @@ class Batch:
         if draft.seq <= reader.read_seq:
             return Unchanged()
         reader.sent_at_read = await self._sent_upto(draft, thread, reader)
-        reader.read_seq = draft.seq
+        reader.read_seq, reader.changed = draft.seq, True
         record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
-        thread.changed_offset = record.offset
+        thread.reaches(record.offset)
         self._log(record, Kind.READ, draft.user_id, entry.at, read_seq=draft.seq)
         return record
 
@@ -187,8 +191,8 @@ class Batch:
         self._entries.append([*head, message_id, seq, content, read_seq, key])
 
     async def _write(self) -> None:
-        """Each table once; one UPDATE for each conversation and each of its participants, however many messages."""
-        changed = [(name, thread) for name, thread in self._threads.items() if thread.changed_offset]
+        """Each table once; one UPDATE for each conversation and each reader that changed, however many messages."""
+        threads = self._threads.items()
         await self._many(sql.INSERT_CONVERSATION, self._conversations)
         await self._many(sql.INSERT_PARTICIPANT, self._participants)
         await self._many(sql.INSERT_ENTRY, self._entries)
@@ -196,16 +200,17 @@ class Batch:
             sql.UPDATE_CONVERSATION,
             [
                 [name, thread.last_seq, thread.updated_at, thread.last_offset]
-                for name, thread in changed
+                for name, thread in threads
                 if thread.last_offset is not None
             ],
         )
         await self._many(
             sql.UPDATE_READER,
             [
-                [name, user_id, reader.read_seq, reader.sent, reader.sent_at_read, thread.changed_offset]
-                for name, thread in changed
+                [name, user_id, reader.read_seq, reader.sent, reader.sent_at_read, thread.changed_upto]
+                for name, thread in threads
                 for user_id, reader in thread.readers.items()
+                if reader.changed
             ],
         )
         await self._many(sql.INSERT_ROLE, self._roles)

@@ -60,8 +60,8 @@ class Participant(Model):
     """Who takes part, in which role and how far they have read.
 
     `place` orders the providers as they were invited. `sent` counts the participant's own messages, `sent_at_read`
-    those among them up to `read_seq`, so that unread ones need no counting (V4.2). `changed_offset` is the
-    conversation's latest log entry, so that a resume finds what changed by its index (V3.3).
+    those among them up to `read_seq`, so that unread ones need no counting (V4.2). The conversation has no log entry
+    beyond `changed_upto`, so that a resume finds by an index where it need not look (V3.3).
     """
 
     id = fields.BigIntField(primary_key=True, generated=True)
@@ -74,12 +74,12 @@ class Participant(Model):
     read_seq = fields.BigIntField()
     sent = fields.BigIntField()
     sent_at_read = fields.BigIntField()
-    changed_offset = fields.BigIntField()
+    changed_upto = fields.BigIntField()
 
     class Meta(Model.Meta):
         table = "participants"
         unique_together = (("conversation", "user_id"),)
-        indexes = (Index(fields=("user_id", "role", "changed_offset")),)
+        indexes = (Index(fields=("user_id", "role", "changed_upto")),)
 
 
 class LogEntry(Model):

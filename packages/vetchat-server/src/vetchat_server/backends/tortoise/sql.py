@@ -70,7 +70,8 @@ MOVE_HEAD = "UPDATE log_head SET position = ?1 WHERE id = 1"
 
 COMMIT_CONVERSATIONS = "SELECT id, last_seq, updated_at FROM conversations WHERE id ANY_OF"
 COMMIT_READERS = (
-    "SELECT conversation_id, user_id, read_seq, sent, sent_at_read FROM participants WHERE conversation_id ANY_OF"
+    "SELECT conversation_id, user_id, read_seq, sent, sent_at_read, changed_upto FROM participants"
+    " WHERE conversation_id ANY_OF"
 )
 COUNT_SENT = "SELECT COUNT(*) AS sent FROM log WHERE conversation_id = ?1 AND user_id = ?2 AND seq > ?3 AND seq <= ?4"
 INSERT_CONVERSATION = (
@@ -79,7 +80,7 @@ INSERT_CONVERSATION = (
 )
 INSERT_PARTICIPANT = (
     "INSERT INTO participants"
-    " (conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_offset)"
+    " (conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_upto)"
     " VALUES (?1, ?2, ?3, ?4, 0, 0, 0, ?5)"
 )
 INSERT_ENTRY = (
@@ -89,7 +90,7 @@ INSERT_ENTRY = (
 )
 UPDATE_CONVERSATION = "UPDATE conversations SET last_seq = ?2, updated_at = ?3, last_offset = ?4 WHERE id = ?1"
 UPDATE_READER = (
-    "UPDATE participants SET read_seq = ?3, sent = ?4, sent_at_read = ?5, changed_offset = ?6"
+    "UPDATE participants SET read_seq = ?3, sent = ?4, sent_at_read = ?5, changed_upto = ?6"
     " WHERE conversation_id = ?1 AND user_id = ?2"
 )
 INSERT_ROLE = "INSERT INTO seen_roles (user_id, role) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
@@ -131,7 +132,7 @@ ENTRY_BY_KEY = (
     f"SELECT {_ENTRY} FROM log l JOIN conversations c ON c.id = l.conversation_id"
     " WHERE l.user_id = ?1 AND l.kind = ?2 AND l.key = ?3"
 )
-_MISSED = " FROM participants p JOIN ENTRIES_OF_P{join} WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_offset > ?3"
+_MISSED = " FROM participants p JOIN ENTRIES_OF_P{join} WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_upto > ?3"
 MISSED = f"SELECT COUNT(*) AS missed FROM (SELECT 1{_MISSED.format(join='')} LIMIT ?5) AS found"
 READ_LOG = (
     f"SELECT {_ENTRY}{_MISSED.format(join=' JOIN conversations c ON c.id = l.conversation_id')}"

@@ -9,6 +9,14 @@ from typing import Final
 REMEMBERED: Final = 10_000
 """How many conversations are kept in memory, at about a KiB each."""
 
+STRIDE: Final = 65_536
+"""How far ahead of its log a conversation's `changed_upto` is set, so that few commits have to move it (V3.3)."""
+
+
+def bound(offset: int) -> int:
+    """The `changed_upto` of a conversation whose latest entry would lie beyond the one it has."""
+    return offset + STRIDE
+
 
 @dataclass(slots=True)
 class Reader:
@@ -20,14 +28,17 @@ class Reader:
     stored_read_seq: int = 0
     stored_sent_at_read: int = 0
     new_seqs: list[int] = field(default_factory=list[int])
+    changed: bool = False
 
     def begin(self) -> None:
         """A batch begins: as it is, it is in the database."""
         self.stored_read_seq, self.stored_sent_at_read = self.read_seq, self.sent_at_read
         self.new_seqs.clear()
+        self.changed = False
 
     def wrote(self, seq: int) -> None:
         """One's own message moves the read position only if nothing before it is unread (V4.2)."""
+        self.changed = True
         self.sent += 1
         self.new_seqs.append(seq)
         if self.read_seq == seq - 1:
@@ -37,19 +48,26 @@ class Reader:
 
 @dataclass(slots=True)
 class Thread:
-    """A conversation that the batch touches."""
+    """A conversation that the batch touches; none of its log entries lies beyond `changed_upto`."""
 
     last_seq: int
     updated_at: int
+    changed_upto: int = 0
     last_offset: int | None = None
-    changed_offset: int = 0
     readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
 
     def begin(self) -> None:
         """A batch begins, which has not touched it yet."""
-        self.last_offset, self.changed_offset = None, 0
+        self.last_offset = None
         for reader in self.readers.values():
             reader.begin()
+
+    def reaches(self, offset: int) -> None:
+        """It has a new latest entry; only when that lies too far ahead, every participant's row has to be told."""
+        if offset > self.changed_upto:
+            self.changed_upto = bound(offset)
+            for reader in self.readers.values():
+                reader.changed = True
 
 
 class Standing:

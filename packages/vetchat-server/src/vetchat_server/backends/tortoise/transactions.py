@@ -51,8 +51,7 @@ class SqliteTransaction:
         return [dict(row) for row in await self._connection.execute_fetchall(statement, values)]
 
     async def many(self, statement: str, values: list[list[object]]) -> None:
-        cursor = await self._connection.executemany(statement, values)
-        await cursor.close()
+        await self._connection.executemany(statement, values)
 
 
 class PostgresTransaction:
