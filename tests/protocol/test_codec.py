@@ -479,7 +479,7 @@ EXAMPLES: list[Event] = [
     events.Pong(params=events.PositionParams(offset=0)),
     events.Reconnect(params=events.ReconnectParams(after_ms=5)),
 ]  # fmt: skip
-ON_BASE = [event for event in EXAMPLES if not isinstance(event, events.V1_EVENTS)]
+ON_BASE = [event for event in EXAMPLES if type(event) not in events.V1_EVENTS]
 
 
 def name(event: Event) -> str:

@@ -117,7 +117,7 @@ def read_command(envelope: Envelope, dialect: Dialect) -> Command:
             envelope.params if len(known) == len(envelope.params) else {key: envelope.params[key] for key in known}
         )
     try:
-        return _COMMAND.validate_python(frame)
+        return _COMMAND.validator.validate_python(frame)
     except ValidationError as error:
         raise Refusal(Code.INVALID_PARAMS, _sentence(error.errors(include_url=False)[0]), ref=envelope.ref) from None
 

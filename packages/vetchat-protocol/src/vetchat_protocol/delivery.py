@@ -1,14 +1,13 @@
 """Who is told what, in which order: committed records and room changes in, frames for connections out.
 
 One machine, driven by one queue of inputs; server and simulator both run it, so that order and resume are the same
-in both. It is told the time (ms since the epoch) and never waits. An input that answers with an iterator has happened
-once the iterator has been run to its end, which is before the next input.
+in both. It is told the time (ms since the epoch) and never waits.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Literal
 
@@ -86,13 +85,15 @@ class Delivery:
 
     def join(
         self, connection: str, conversation_ids: Iterable[str], now: int, position: int | None = None
-    ) -> Iterator[Sending]:
+    ) -> list[Sending]:
         """Subscribes to all of them and tells the others (S5.1, S5.3); its position begins there, or at the head."""
         seat = self._seat(connection)
         seat.position = self.head if position is None else position
+        sendings: list[Sending] = []
         for conversation_id in conversation_ids:
             self.rooms.subscribe(seat, conversation_id)
-            yield from self._appear(seat, conversation_id, now)
+            sendings += self._appear(seat, conversation_id, now)
+        return sendings
 
     def go_live(self, connection: str, position: int) -> list[Sending] | None:
         """Sends the rest of the log after `position`, then who is there, then whatever comes (V3.3, V4.3).
@@ -104,19 +105,21 @@ class Delivery:
             return None
         seat = self._seat(connection)
         records = islice(self._tail, len(self._tail) - missing, None)
-        sendings = list(self.replay(connection, records))
+        sendings = self.replay(connection, records)
         seat.live = True
         for conversation_id in sorted(seat.subscriptions):
-            sendings.extend(self._presence(seat, conversation_id))
+            sendings += self._presence(seat, conversation_id)
         return sendings
 
-    def replay(self, connection: str, records: Iterable[Record]) -> Iterator[Sending]:
+    def replay(self, connection: str, records: Iterable[Record]) -> list[Sending]:
         """Shows records that were missed to a connection that is not live yet."""
         seat = self._seat(connection)
+        sendings: list[Sending] = []
         for record in records:
             if record.conversation_id in seat.subscriptions:
                 seat.position = record.offset
-                yield Sending(event_of(record, seat.user), (connection,))
+                sendings.append(Sending(event_of(record, seat.user), (connection,)))
+        return sendings
 
     def disconnect(self, connection: str, now: int) -> list[Sending]:
         """The connection is gone, and with it all that it held (S5.8, R5.7). Unknown ones are gone already."""
@@ -126,9 +129,9 @@ class Delivery:
         sendings: list[Sending] = []
         for (conversation_id, user_id), writing in list(self._writing.items()):
             if writing.connection == connection:
-                sendings.extend(self._stop_writing(conversation_id, user_id))
+                sendings += self._stop_writing(conversation_id, user_id)
         for conversation_id in sorted(seat.subscriptions):
-            sendings.extend(self._leave(seat, conversation_id, "disconnected", now))
+            sendings += self._leave(seat, conversation_id, "disconnected", now)
         self.rooms.leave(connection)
         return sendings
 
@@ -138,21 +141,21 @@ class Delivery:
         """Subscribes without telling anybody; whether that is new."""
         return self.rooms.subscribe(self._seat(connection), conversation_id)
 
-    def announce(self, connection: str, conversation_id: str, answer: Answer, now: int) -> Iterator[Sending]:
+    def announce(self, connection: str, conversation_id: str, answer: Answer, now: int) -> list[Sending]:
         """The direct answer of a subscribing command, who is there (V4.3), and the news to the others (S5.3)."""
         seat = self._seat(connection)
-        yield Sending(answer, (connection,), answers=connection)
+        sendings = [Sending(answer, (connection,), answers=connection)]
         if isinstance(answer, events.Subscribed):
-            yield from self._presence(seat, conversation_id)
-        yield from self._appear(seat, conversation_id, now)
+            sendings += self._presence(seat, conversation_id)
+        return sendings + self._appear(seat, conversation_id, now)
 
-    def unsubscribe(self, connection: str, conversation_id: str, now: int) -> Iterator[Sending]:
+    def unsubscribe(self, connection: str, conversation_id: str, now: int) -> list[Sending]:
         """Ends one connection's subscription (R4.24)."""
         return self._leave(self._seat(connection), conversation_id, "unsubscribed", now)
 
     # -- what was committed ----------------------------------------------------------------------------------------
 
-    def committed(self, record: Record, origin: Origin | None, now: int) -> Iterator[Sending]:
+    def committed(self, record: Record, origin: Origin | None, now: int) -> list[Sending]:
         """The next record of the log, in log order."""
         assert record.offset == self.head + 1, "the log is dense and delivered in order"
         self.head = record.offset
@@ -165,17 +168,18 @@ class Delivery:
             case ReadMoved():
                 return self._read(record, origin)
 
-    def _message(self, record: MessageStored, origin: Origin | None, now: int) -> Iterator[Sending]:
+    def _message(self, record: MessageStored, origin: Origin | None, now: int) -> list[Sending]:
         conversation_id, sender_id = record.conversation_id, record.message.sender_id
         seat = self.rooms.seat(origin.connection) if origin else None
+        sendings: list[Sending] = []
         if seat is not None:
             self.rooms.subscribe(seat, conversation_id)
-            yield from self._appear(seat, conversation_id, now)
-        yield from self._stop_writing(conversation_id, sender_id)
+            sendings += self._appear(seat, conversation_id, now)
+        sendings += self._stop_writing(conversation_id, sender_id)
         sent = events.MessageSent(params=events.MessageParams.of(record.message), offset=record.offset)
-        yield from self._durable(sent, self.rooms.subscribed(conversation_id), origin)
+        return sendings + self._durable(sent, self.rooms.subscribed(conversation_id), origin)
 
-    def _started(self, record: ConversationStarted, origin: Origin | None) -> Iterator[Sending]:
+    def _started(self, record: ConversationStarted, origin: Origin | None) -> list[Sending]:
         """Everybody concerned is subscribed first, then told (R4.14); the event itself announces them."""
         conversation = record.conversation
         clients = self.rooms.seats_of(conversation.client, Role.CLIENT)
@@ -186,117 +190,123 @@ class Delivery:
         params = events.ConversationParams.of(conversation)
         created = events.ConversationCreated(params=params, offset=record.offset)
         invitation = events.NewConversationInvitation(params=params, offset=record.offset)
-        yield from self._durable(created, clients, origin)
-        yield from self._durable(invitation, providers, None)
+        sendings = self._durable(created, clients, origin) + self._durable(invitation, providers, None)
         for seat in (*clients, *providers):
             if seat.live:
-                yield from self._presence(seat, conversation.id)
+                sendings += self._presence(seat, conversation.id)
+        return sendings
 
-    def _read(self, record: ReadMoved, origin: Origin | None) -> Iterator[Sending]:
+    def _read(self, record: ReadMoved, origin: Origin | None) -> list[Sending]:
         """To the subscribed connections, and to the reader's own, subscribed or not, as its answer (V4.2)."""
         params = events.ReadMarkerParams(conversation_id=record.conversation_id, user_id=record.user_id, seq=record.seq)
         seats = list(self.rooms.subscribed(record.conversation_id))
         reader = self.rooms.seat(origin.connection) if origin else None
         if reader is not None and reader not in seats:
             seats.append(reader)
-        yield from self._durable(events.ReadMarker(params=params, offset=record.offset), seats, origin)
+        return self._durable(events.ReadMarker(params=params, offset=record.offset), seats, origin)
 
     def _durable(
         self,
         event: events.MessageSent | events.ConversationCreated | events.NewConversationInvitation | events.ReadMarker,
         seats: Iterable[Seat],
         origin: Origin | None,
-    ) -> Iterator[Sending]:
+    ) -> list[Sending]:
         """One frame for many; only the answer to a command with a `ref` is a frame of its own (V2.1)."""
         answered = origin.connection if origin else None
+        sendings: list[Sending] = []
         to: list[str] = []
         for seat in _listening(seats, event):
             seat.position = event.offset or seat.position
             if origin and origin.ref is not None and seat.connection == answered:
                 answer = event.model_copy(update={"ref": origin.ref})
-                yield Sending(answer, (seat.connection,), answers=answered)
+                sendings.append(Sending(answer, (seat.connection,), answers=answered))
             else:
                 to.append(seat.connection)
         if to:
-            yield Sending(event, tuple(to), answers=answered)
+            sendings.append(Sending(event, tuple(to), answers=answered))
+        return sendings
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def show_typing(self, connection: str, conversation_id: str, active: bool, now: int) -> Iterator[Sending]:
+    def show_typing(self, connection: str, conversation_id: str, active: bool, now: int) -> list[Sending]:
         """Relays that a user writes, or has stopped (V4.1)."""
         user_id = self._seat(connection).user.id
         if not active:
             self._writing.pop((conversation_id, user_id), None)
-            yield from self._typing(conversation_id, user_id, "done")
-            return
+            return self._typing(conversation_id, user_id, "done")
         self._writing[conversation_id, user_id] = Writing(connection, now + TYPING_EXPIRES)
-        yield from self._typing(conversation_id, user_id, "active")
+        return self._typing(conversation_id, user_id, "active")
 
     def deadline(self) -> int | None:
         """When `tick` wants to be called next, in ms since the epoch; None while nobody writes."""
         return min((writing.expires_at for writing in self._writing.values()), default=None)
 
-    def tick(self, now: int) -> Iterator[Sending]:
+    def tick(self, now: int) -> list[Sending]:
         """Ends what was not said again in time (V4.1)."""
+        sendings: list[Sending] = []
         for (conversation_id, user_id), writing in list(self._writing.items()):
             if writing.expires_at <= now:
-                yield from self._stop_writing(conversation_id, user_id)
+                sendings += self._stop_writing(conversation_id, user_id)
+        return sendings
 
-    def _stop_writing(self, conversation_id: str, user_id: str, connection: str | None = None) -> Iterator[Sending]:
+    def _stop_writing(self, conversation_id: str, user_id: str, connection: str | None = None) -> list[Sending]:
         writing = self._writing.get((conversation_id, user_id))
-        if writing is not None and connection in (None, writing.connection):
-            del self._writing[conversation_id, user_id]
-            yield from self._typing(conversation_id, user_id, "done")
+        if writing is None or connection not in (None, writing.connection):
+            return []
+        del self._writing[conversation_id, user_id]
+        return self._typing(conversation_id, user_id, "done")
 
-    def _typing(self, conversation_id: str, user_id: str, state: Literal["active", "done"]) -> Iterator[Sending]:
+    def _typing(self, conversation_id: str, user_id: str, state: Literal["active", "done"]) -> list[Sending]:
         params = events.TypingParams(
             conversation_id=conversation_id, user_id=user_id, state=state, expires_in_ms=TYPING_EXPIRES
         )
-        yield from self._to_others(events.Typing(params=params), conversation_id, user_id)
+        return self._to_others(events.Typing(params=params), conversation_id, user_id)
 
     # -- presence ------------------------------------------------------------------------------------------------------
 
-    def _appear(self, seat: Seat, conversation_id: str, now: int) -> Iterator[Sending]:
-        if self.rooms.appear(seat, conversation_id):
-            shown = _shown(seat.user)
-            params = events.UserJoinedParams(
-                user_id=shown.user_id,
-                display_name=shown.display_name,
-                profile_image_url=shown.profile_image_url,
-                conversation_id=conversation_id,
-                timestamp=now,
-            )
-            yield from self._to_others(events.UserJoined(params=params), conversation_id, seat.user.id)
+    def _appear(self, seat: Seat, conversation_id: str, now: int) -> list[Sending]:
+        if not self.rooms.appear(seat, conversation_id):
+            return []
+        shown = _shown(seat.user)
+        params = events.UserJoinedParams(
+            user_id=shown.user_id,
+            display_name=shown.display_name,
+            profile_image_url=shown.profile_image_url,
+            conversation_id=conversation_id,
+            timestamp=now,
+        )
+        return self._to_others(events.UserJoined(params=params), conversation_id, seat.user.id)
 
     def _leave(
         self, seat: Seat, conversation_id: str, reason: Literal["unsubscribed", "disconnected"], now: int
-    ) -> Iterator[Sending]:
+    ) -> list[Sending]:
         left = self.rooms.unsubscribe(seat, conversation_id)
-        yield from self._stop_writing(conversation_id, seat.user.id, None if left else seat.connection)
-        if left and (reason == "unsubscribed" or self._tells_disconnect):
-            shown = _shown(seat.user)
-            params = events.UserLeftParams(
-                user_id=shown.user_id,
-                display_name=shown.display_name,
-                profile_image_url=shown.profile_image_url,
-                conversation_id=conversation_id,
-                timestamp=now,
-                reason=reason,
-            )
-            yield from self._to_others(events.UserLeft(params=params), conversation_id, seat.user.id)
+        stopped = self._stop_writing(conversation_id, seat.user.id, None if left else seat.connection)
+        if not left or (reason == "disconnected" and not self._tells_disconnect):
+            return stopped
+        shown = _shown(seat.user)
+        params = events.UserLeftParams(
+            user_id=shown.user_id,
+            display_name=shown.display_name,
+            profile_image_url=shown.profile_image_url,
+            conversation_id=conversation_id,
+            timestamp=now,
+            reason=reason,
+        )
+        return stopped + self._to_others(events.UserLeft(params=params), conversation_id, seat.user.id)
 
-    def _presence(self, seat: Seat, conversation_id: str) -> Iterator[Sending]:
+    def _presence(self, seat: Seat, conversation_id: str) -> list[Sending]:
         others = self.rooms.others(conversation_id, seat.user.id)
-        if others and seat.dialect is Dialect.V1:
-            params = events.PresenceStateParams(
-                conversation_id=conversation_id, users=tuple(_shown(other) for other in others)
-            )
-            yield Sending(events.PresenceState(params=params), (seat.connection,))
+        if not others or seat.dialect is Dialect.BASE:
+            return []
+        params = events.PresenceStateParams(
+            conversation_id=conversation_id, users=tuple(_shown(other) for other in others)
+        )
+        return [Sending(events.PresenceState(params=params), (seat.connection,))]
 
-    def _to_others(self, event: Event, conversation_id: str, user_id: str) -> Iterator[Sending]:
+    def _to_others(self, event: Event, conversation_id: str, user_id: str) -> list[Sending]:
         to = tuple(seat.connection for seat in _listening(self.rooms.subscribed(conversation_id, less=user_id), event))
-        if to:
-            yield Sending(event, to)
+        return [Sending(event, to)] if to else []
 
     def _seat(self, connection: str) -> Seat:
         seat = self.rooms.seat(connection)
@@ -304,10 +314,10 @@ class Delivery:
         return seat
 
 
-def _listening(seats: Iterable[Seat], event: Event) -> Iterator[Seat]:
+def _listening(seats: Iterable[Seat], event: Event) -> list[Seat]:
     """The seats that are live and whose wire has such an event."""
-    v1_only = isinstance(event, events.V1_EVENTS)
-    return (seat for seat in seats if seat.live and not (v1_only and seat.dialect is Dialect.BASE))
+    v1_only = type(event) in events.V1_EVENTS
+    return [seat for seat in seats if seat.live and not (v1_only and seat.dialect is Dialect.BASE)]
 
 
 def _shown(user: User) -> events.PresentUser:

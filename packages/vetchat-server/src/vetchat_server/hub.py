@@ -199,7 +199,7 @@ class Hub:
 
     def _deliver(self, sendings: Iterable[Sending], *, counted: bool = True) -> None:
         """Encodes each event once per dialect, however many get it."""
-        for sending in list(sendings):
+        for sending in sendings:
             payloads: dict[Dialect, bytes] = {}
             for connection in sending.to:
                 recipient = self._recipients[connection]
