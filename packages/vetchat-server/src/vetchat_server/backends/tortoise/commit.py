@@ -13,7 +13,6 @@ from vetchat_protocol.records import (
     Outcome,
     ReadDraft,
     ReadMoved,
-    Record,
     RoleDraft,
     Stamped,
     Unchanged,
@@ -48,7 +47,10 @@ class Batch:
         end = await self._advance(most)
         if most:
             await self._load(entries)
-        outcomes = [await self._add(entry) for entry in entries]
+        outcomes = [
+            await self._add_read(entry.draft, entry) if isinstance(entry.draft, ReadDraft) else self._add(entry)
+            for entry in entries
+        ]
         if self._position != end:  # retries and what moved nothing took no place
             await self._query(sql.MOVE_HEAD, self._position)
         await self._write()
@@ -65,9 +67,8 @@ class Batch:
 
     async def _load(self, entries: Sequence[Stamped]) -> None:
         """How the conversations of all messages and read positions stand; those not remembered, in two queries."""
-        touched = {
-            entry.draft.conversation_id for entry in entries if isinstance(entry.draft, MessageDraft | ReadDraft)
-        }
+        drafts = [entry.draft for entry in entries]
+        touched = {draft.conversation_id for draft in drafts if isinstance(draft, (MessageDraft, ReadDraft))}
         self._threads = self._standing.take(touched, self._position)
         unknown = touched - self._threads.keys()
         if not unknown:
@@ -84,14 +85,14 @@ class Batch:
             thread.changed_upto = rows.number(row, "changed_upto")
             thread.readers[rows.uuid(row, "user_id")] = reader
 
-    async def _add(self, entry: Stamped) -> Outcome:
+    def _add(self, entry: Stamped) -> Outcome:
         match entry.draft:
-            case MessageDraft():
-                return self._add_message(entry.draft, entry)
-            case ConversationDraft():
-                return self._add_conversation(entry.draft, entry)
+            case MessageDraft() as draft:
+                return self._add_message(draft, entry)
+            case ConversationDraft() as draft:
+                return self._add_conversation(draft, entry)
             case ReadDraft():
-                return await self._add_read(entry.draft, entry)
+                raise TypeError("To move a read position may take a question.")
             case RoleDraft(user_id, role):
                 self._roles.append([user_id, role.value])
                 return Unchanged()
@@ -110,16 +111,8 @@ class Batch:
         thread.last_offset = record.offset
         thread.reaches(record.offset)
         thread.readers[draft.sender_id].wrote(message.seq)
-        self._log(
-            record,
-            Kind.MESSAGE,
-            draft.sender_id,
-            message.timestamp,
-            message_id=entry.id,
-            seq=message.seq,
-            content=draft.content,
-            key=draft.client_message_id,
-        )
+        head = (record.offset, Kind.MESSAGE.value, message.conversation_id, message.sender_id, message.timestamp)
+        self._entries.append([*head, message.id, message.seq, message.content, None, draft.client_message_id])
         self._remember(draft.sender_id, Kind.MESSAGE, draft.client_message_id, record)
         return record
 
@@ -137,7 +130,8 @@ class Batch:
         self._participants.append([entry.id, draft.client, Role.CLIENT.value, 0, upto])
         for place, provider in enumerate(draft.providers):
             self._participants.append([entry.id, provider, Role.PROVIDER.value, place, upto])
-        self._log(record, Kind.START, draft.client, entry.at, key=draft.client_conversation_id)
+        head = (offset, Kind.START.value, entry.id, draft.client, entry.at)
+        self._entries.append([*head, None, None, None, None, draft.client_conversation_id])
         self._remember(draft.client, Kind.START, draft.client_conversation_id, record)
         return record
 
@@ -150,7 +144,8 @@ class Batch:
         reader.read_seq, reader.changed = draft.seq, True
         record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
         thread.reaches(record.offset)
-        self._log(record, Kind.READ, draft.user_id, entry.at, read_seq=draft.seq)
+        head = (record.offset, Kind.READ.value, draft.conversation_id, draft.user_id, entry.at)
+        self._entries.append([*head, None, None, None, draft.seq, None])
         return record
 
     async def _sent_upto(self, draft: ReadDraft, thread: Thread, reader: Reader) -> int:
@@ -173,22 +168,6 @@ class Batch:
     def _remember(self, user_id: str, kind: Kind, key: str | None, record: MessageStored | ConversationStarted) -> None:
         if key is not None:
             self._keys[user_id, kind, key] = record
-
-    def _log(
-        self,
-        record: Record,
-        kind: Kind,
-        user_id: str,
-        at: int,
-        *,
-        message_id: str | None = None,
-        seq: int | None = None,
-        content: str | None = None,
-        read_seq: int | None = None,
-        key: str | None = None,
-    ) -> None:
-        head = [record.offset, kind.value, record.conversation_id, user_id, at]
-        self._entries.append([*head, message_id, seq, content, read_seq, key])
 
     async def _write(self) -> None:
         """Each table once; one UPDATE for each conversation and each reader that changed, however many messages."""

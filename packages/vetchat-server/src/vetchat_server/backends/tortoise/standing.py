@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 REMEMBERED: Final = 10_000
@@ -95,5 +96,5 @@ class Standing:
         """What was committed: so these stand now, and all others as before."""
         self._threads |= threads
         self._position = position
-        for name in list(self._threads)[: max(0, len(self._threads) - REMEMBERED)]:
+        for name in list(islice(self._threads, max(0, len(self._threads) - REMEMBERED))):
             del self._threads[name]
