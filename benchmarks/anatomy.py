@@ -1,7 +1,7 @@
 """Where the microseconds of one message go: py-spy looks into a server under the load of `pair_closed`.
 
-The kernel says how much CPU each thread used while nobody looked, for looking costs the server a tenth more. The
-samples that py-spy takes afterwards only split what the event loop's thread used.
+The kernel says how much CPU each thread used while nobody looked. The samples that py-spy takes afterwards only split
+what the event loop's thread used.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def measure(folder: Path, seconds: float) -> Anatomy:
             result = plan.Result(**json.loads(done.result()))
     finally:
         process.stop()
-    # Whether the server used its core says nothing here: py-spy stops it for a moment with every sample.
     return replace(anatomy, faults=objections(result, process.fault, VETCHAT, url))
 
 
@@ -110,13 +109,15 @@ def _look(process: Process, stacks: Path, seconds: float) -> Anatomy:
 def record(pid: int, stacks: Path, seconds: float) -> None:
     """Lets py-spy write the stacks of every thread that is on CPU into a file, for so many seconds, but at least one.
 
+    It reads beside the running server. If it stopped it for each sample, most of them would fall on system calls.
+
     Raises:
         BenchmarkError: the kernel does not let it look, or it failed otherwise.
     """
-    options = ["--pid", str(pid), "--duration", str(max(1, round(seconds))), "--rate", str(RATE)]
+    options = ["--pid", str(pid), "--duration", str(max(1, round(seconds))), "--rate", str(RATE), "--format", "raw"]
     with pinned(GENERATOR_CORE):
         done = subprocess.run(
-            [environment.PYTHON.with_name("py-spy"), "record", "--threads", "--format", "raw", *options, "-o", stacks],
+            [environment.PYTHON.with_name("py-spy"), "record", "--nonblocking", "--threads", *options, "-o", stacks],
             capture_output=True,
             text=True,
             check=False,

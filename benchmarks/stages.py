@@ -13,10 +13,9 @@ STAGES: Final[Mapping[str, Sequence[str]]] = {
     "socket in": (
         "uvicorn/",
         "websockets/",
-        "vetchat_server/websocket.py WebSocketProtocol.data_received",
+        "vetchat_server/websocket.py",
         "vetchat_server/websocket.py WebSocketProtocol.send_receive",
-        "vetchat_server/websocket.py Inbox",
-        "vetchat_server/app.py LitestarSocket.receive",
+        "vetchat_server/sockets.py",
     ),
     "reading and checking the frame": (
         "vetchat_protocol/codec.py read_",
@@ -57,10 +56,12 @@ STAGES: Final[Mapping[str, Sequence[str]]] = {
     ),
     "encoding": ("vetchat_protocol/codec.py",),
     "socket out": (
-        "vetchat_server/websocket.py",
+        "vetchat_server/websocket.py WebSocketProtocol.write",
+        "vetchat_server/websocket.py WebSocketProtocol.send",
+        "vetchat_server/sockets.py DirectSocket.write",
+        "vetchat_server/sockets.py DirectSocket.send",
+        "vetchat_server/sockets.py _send",
         "vetchat_server/outbox.py",
-        "vetchat_server/app.py LitestarSocket.write",
-        "vetchat_server/app.py LitestarSocket.send",
         "vetchat_server/connection.py Connection.push",
     ),
 }

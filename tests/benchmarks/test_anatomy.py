@@ -23,7 +23,7 @@ PUSH = "Connection.push (vetchat_server/connection.py:130)"
 RAW = f"""\
 {OUTER} 30
 {OUTER};Log.run (vetchat_server/log.py:98);Hub.committed (vetchat_server/hub.py:170) 7
-{OUTER};{PUSH};LitestarSocket.write (vetchat_server/app.py:143) 2
+{OUTER};{PUSH};DirectSocket.write (vetchat_server/sockets.py:88) 2
 {OUTER};{PUSH};WebSocketProtocol.write_text (vetchat_server/websocket.py:99) 20
 {OUTER};respond (vetchat_protocol/server.py:70);read_envelope (vetchat_protocol/codec.py:50);loads (json.py:3) 5
 {OUTER};Hub._deliver (vetchat_server/hub.py:199);encode_event (vetchat_protocol/codec.py:160) 4
