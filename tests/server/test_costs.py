@@ -6,118 +6,20 @@ import json
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio import fail_after
-from vetchat_protocol.session import Terms
-from vetchat_server import MemoryStore, OpenAuthenticator, Service, Store
+from vetchat_server import MemoryStore
 from vetchat_server.backends.tortoise import TortoiseStore
-from vetchat_server.connection import Connection
-from vetchat_server.upgrade import Upgrade
 
 from tests.conformance.peer import new_id
 from tests.databases import sqlite_url
+from tests.server.stage import V1, Stage, Wire, staged
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 15
-V1 = "vetchat.v1"
-
-
-class Wire:
-    """A peer that keeps up: what it is written is at once in `frames`."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-        self._incoming: asyncio.Queue[str] = asyncio.Queue()
-        self._wanted = 0
-        self._enough = asyncio.Event()
-
-    async def receive(self) -> str | bytes:
-        return await self._incoming.get()
-
-    def write(self, payload: bytes) -> bool:
-        self.frames.append(payload)
-        if len(self.frames) == self._wanted:
-            self._enough.set()
-        return True
-
-    async def send(self, payload: bytes) -> None:
-        raise AssertionError("a peer that keeps up is never waited for")
-
-    def say(self, event: str, **params: Any) -> None:
-        """Puts a command on the wire, without waiting."""
-        self._incoming.put_nowait(json.dumps({"event": event, "params": params}))
-
-    async def until(self, count: int) -> None:
-        """Waits until so many frames have come since the last `clear`."""
-        self._wanted = count
-        self._enough.clear()
-        if len(self.frames) < count:
-            with fail_after(PATIENCE):
-                await self._enough.wait()
-
-    def clear(self) -> None:
-        self.frames.clear()
-
-
-class Stage:
-    """A service with peers, all in the test's own event loop."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def enter(self, role: str, user_id: str, *subprotocols: str) -> Wire:
-        """Connects a user; in `vetchat.v1` it has said hello."""
-        upgrade = Upgrade({"host": "127.0.0.1"}, {"role": role, "user_id": user_id}, subprotocols)
-        connection = await self._service.upgrade(upgrade)
-        wire = Wire()
-        self._tasks.add(asyncio.create_task(self._serve(connection, wire)))
-        if subprotocols:
-            wire.say("hello")
-            await wire.until(1)
-            wire.clear()
-        return wire
-
-    async def consultation(self, vets: int = 1) -> tuple[str, Wire, list[Wire]]:
-        """A conversation of an owner and vets, everybody connected; its id and their wires."""
-        ids = [new_id() for _ in range(vets)]
-        wires = [await self.enter("provider", user_id) for user_id in ids]
-        owner = await self.enter("client", new_id())
-        owner.say("new_conversation", pet_id=new_id(), providers=ids)
-        for wire in (owner, *wires):
-            await wire.until(1)
-        conversation = json.loads(owner.frames[0])["params"]["id"]
-        for wire in (owner, *wires):
-            wire.clear()
-        return conversation, owner, wires
-
-    async def _serve(self, connection: Connection, wire: Wire) -> None:
-        try:
-            await connection.run(wire)
-        finally:
-            self._service.release(connection)
-
-    async def close(self) -> None:
-        """Cuts all wires."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def staged(store: Store) -> AsyncGenerator[Stage]:
-    """A stage on a store, without the limits that would be in the way."""
-    terms = Terms(commands_per_second=0, providers=1_000)
-    async with Service(store, OpenAuthenticator(), terms=terms) as service:
-        stage = Stage(service)
-        yield stage
-        await stage.close()
 
 
 @pytest.fixture
@@ -258,6 +160,19 @@ async def test_delivering_to_peers_that_keep_up_wakes_nobody(memory: Stage) -> N
         woken.append(seen)
     assert woken[0].total() > 0
     assert woken[0] == woken[1]
+
+
+async def test_a_command_wakes_no_task_of_its_own(memory: Stage) -> None:
+    woken: list[Counter[str]] = []
+    for vets in (1, 50):
+        conversation, owner, others = await memory.consultation(vets)
+        with wakeups() as seen:
+            for wire in others:
+                wire.say("message", conversation_id=conversation, content="How is Rex?")
+            await owner.until(vets)
+        woken.append(seen)
+    assert woken[0].total() > 0
+    assert woken[0] == woken[1], "one for the log, however many commands wait for it"
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

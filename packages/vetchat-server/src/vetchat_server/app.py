@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
+import anyio
 import structlog
 from litestar import Litestar, MediaType, Response, WebSocket, get, websocket
 from litestar.config.app import AppConfig
@@ -20,6 +21,7 @@ from vetchat_protocol.codec import Dialect
 
 from .connection import Connection, Disconnected
 from .service import Phase, Service
+from .sockets import AsgiSocket, DirectSocket
 from .upgrade import Denied, Upgrade
 from .websocket import DIRECT, WebSocketProtocol
 
@@ -124,46 +126,31 @@ async def _serve(socket: WebSocket[Any, Any, Any], connection: Connection) -> No
     headers = {} if identity is None else {"VetChat-User-Id": identity.user.id, "VetChat-Role": identity.user.role}
     subprotocol = Dialect.V1.value if connection.dialect is Dialect.V1 else None
     await socket.accept(subprotocols=subprotocol, headers=headers)
-    await connection.run(LitestarSocket(socket))
+    await _run(socket, connection)
     close = connection.close_code
     if close is not None:
         code = close.base_code if connection.dialect is Dialect.BASE else close.code
         await socket.close(code, close.reason)
 
 
-class LitestarSocket:
-    """An accepted Litestar WebSocket as a connection sees it."""
+async def _run(socket: WebSocket[Any, Any, Any], connection: Connection) -> None:
+    """Serves past ASGI, if the server is our own."""
+    direct = cast("dict[str, WebSocketProtocol]", socket.scope["extensions"] or {}).get(DIRECT)
+    if direct is not None:
+        await connection.run(DirectSocket(direct))
+        return
 
-    def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
-        self._socket = socket
-        self._direct = cast("dict[str, WebSocketProtocol]", socket.scope["extensions"] or {}).get(DIRECT)
-
-    def write(self, payload: bytes) -> bool:
-        """Writes a text frame past ASGI, if the server is ours and the peer keeps up."""
-        return self._direct is not None and self._direct.write_text(payload)
-
-    async def receive(self) -> str | bytes:
-        """The next message.
-
-        Raises:
-            Disconnected: the peer is gone.
-        """
-        message: Any = await (self._socket if self._direct is None else self._direct).receive()
-        if message["type"] != "websocket.receive":
-            raise Disconnected
-        text: str | None = message.get("text")
-        return message["bytes"] if text is None else text
-
-    async def send(self, payload: bytes) -> None:
-        """Sends a text frame.
-
-        Raises:
-            Disconnected: the peer is gone.
-        """
+    async def send(message: Any) -> None:
         try:
-            await self._socket.send(cast("Any", {"type": "websocket.send", "text": payload.decode()}))
-        except (WebSocketDisconnect, OSError, RuntimeError) as error:  # uvicorn's after it closed by itself
-            raise Disconnected from error
+            await socket.send(message)
+        except WebSocketDisconnect as gone:
+            raise Disconnected from gone
+
+    accepted = AsgiSocket(socket.receive, send)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(accepted.read)
+        await connection.run(accepted)
+        tasks.cancel_scope.cancel()
 
 
 def probes(service: Service) -> list[BaseRouteHandler]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -24,6 +26,7 @@ from vetchat_protocol.session import Session
 from .driver import Driver
 from .environment import Environment
 from .limits import Bucket
+from .log import settle
 from .outbox import Outbox
 from .ports import Credentials
 
@@ -43,8 +46,15 @@ class Disconnected(Exception):
 class Socket(Protocol):
     """An accepted WebSocket."""
 
-    async def receive(self) -> str | bytes:
-        """The next message; raises `Disconnected`."""
+    def listen(self, arrived: Callable[[], None]) -> None:
+        """Calls `arrived`, from now on, whenever something has come."""
+        ...
+
+    def take(self) -> str | bytes | None:
+        """The next message that came, None while there is none; raises `Disconnected`.
+
+        What is not taken keeps the peer from being read.
+        """
         ...
 
     def write(self, payload: bytes) -> bool:
@@ -69,8 +79,9 @@ class Connection:
         refusals = limits.refusals_per_minute
         self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
         self._close: CloseCode | None = None
-        self._idle = anyio.CancelScope()
-        self._waiting = False
+        self._busy = False
+        self._taking = False
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
         self._socket: Socket | None = None
@@ -102,22 +113,28 @@ class Connection:
         Raises:
             Closing, Refusal: it may not, or the store cannot say; nothing is left behind.
         """
-        await self._driver.run(connect(self._session, identity))
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._driver.run(connect(self._session, identity), partial(settle, opened))
+        await opened
 
     async def run(self, socket: Socket) -> None:
         """Serves the accepted socket until one side ends it."""
         if self._close is TOO_SLOW:
             return
-        async with anyio.create_task_group() as self._tasks:
-            self._socket = socket
-            if self._outbox:
-                self._tasks.start_soon(self._write, socket)
-            self._arm()
-            await self._read(socket)
-            if self._stopped is not None and self._ended is not None:
-                self._stopped.set()
-                await self._ended.wait()
-            await self._outbox.emptied()
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._socket = socket
+                if self._outbox:
+                    self._tasks.start_soon(self._write, socket)
+                self._arm()
+                socket.listen(self._next)
+                self._next()
+                await self._over
+                if self._stopped is not None and self._ended is not None:
+                    self._stopped.set()
+                    await self._ended.wait()
+                await self._outbox.emptied()
+        finally:
             self._socket = None
 
     def release(self) -> None:
@@ -126,6 +143,7 @@ class Connection:
             self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
+        self._driver.abandon()
         self._environment.hub.leave(self.id)
 
     # -- what the hub and the service ask of it -----------------------------------------------------------------------
@@ -152,17 +170,15 @@ class Connection:
         if close is TOO_SLOW:
             scope.cancel()
             return
-        scope.deadline = min(scope.deadline, anyio.current_time() + FINISH)
-        if self._waiting:
-            self._idle.cancel()
+        scope.deadline = min(scope.deadline, asyncio.get_running_loop().time() + FINISH)
+        self._next()
 
     def stop(self, after_ms: int) -> None:
         """Starts no further command (V5.4), but still tells what the others' last ones bring, until `end`."""
         if self.dialect is Dialect.V1:
             self._tell(Reconnect(params=ReconnectParams(after_ms=after_ms)))
         self._stopped, self._ended = asyncio.Event(), asyncio.Event()
-        if self._waiting:
-            self._idle.cancel()
+        self._next()
 
     async def stopped(self) -> None:
         """Waits, after `stop`, until the command that was begun is finished."""
@@ -171,22 +187,49 @@ class Connection:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    async def _read(self, socket: Socket) -> None:
+    def _next(self) -> None:
+        """Takes up what came, one command after the other, unless one is at hand; or ends, if it is time (V5.4)."""
+        if self._taking or self._socket is None:
+            return
+        self._taking = True
         try:
-            with self._idle:  # cancelled only while no command is at hand
-                while self._close is None and self._stopped is None:
-                    self._waiting = True
-                    received = await socket.receive()
-                    self._waiting = False
-                    await self._handle(received)
-                    await self._outbox.answered()
+            while not self._busy and not self._over.done():
+                if self._close is not None or self._stopped is not None:
+                    settle(self._over, None, None)
+                    return
+                received = self._socket.take()
+                if received is None:
+                    return
+                self._busy = True
+                self._driver.run(respond(self._session, received), self._responded)
         except Disconnected:
             self._gone()
-        except Closing as closing:
-            self.end(closing.close)
+        finally:
+            self._taking = False
 
-    async def _handle(self, received: str | bytes) -> None:
-        response = await self._driver.run(respond(self._session, received))
+    def _responded(self, response: Response | None, error: Exception | None) -> None:
+        """A command is finished; the next one's turn comes when its answers are written."""
+        try:
+            if response is not None:
+                self._conclude(response)
+        except Exception as failure:  # noqa: BLE001 - `run` raises it; whoever calls has nothing to do with it
+            error = failure
+        if isinstance(error, Closing):
+            self.end(error.close)
+        elif error is not None:
+            settle(self._over, None, error)
+        if self._outbox.answers and self._socket is not None and self._tasks is not None:
+            self._tasks.start_soon(self._await_answers)
+        else:
+            self._busy = False
+            self._next()
+
+    async def _await_answers(self) -> None:
+        await self._outbox.answered()
+        self._busy = False
+        self._next()
+
+    def _conclude(self, response: Response) -> None:
         answer = response.answer
         if answer is not None:
             self._environment.hub.answer(self, answer)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import asyncio
+from enum import Enum
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import structlog
 from vetchat_protocol import operations as ask
@@ -14,6 +17,7 @@ from vetchat_protocol.session import Session
 
 from .environment import Environment
 from .hub import Recipient
+from .log import Then
 from .outbox import Outbox
 from .ports import Credentials, StoreUnavailable
 
@@ -24,8 +28,22 @@ REPLAY_PAGE = 200
 """How many missed records are read and sent at a time (V3.3)."""
 
 
+class Later(Enum):
+    """Instead of an answer: it takes its time, and the story goes on when it is there."""
+
+    LATER = "later"
+
+
+LATER: Final = Later.LATER
+
+
 class Driver:
-    """Answers what the stories of one connection ask; `recipient` is the connection, `outbox` the way to its peer."""
+    """Answers what the stories of one connection ask, one story at a time; `recipient` is the connection, `outbox` the
+    way to its peer.
+
+    A story goes on within the call that brings its answer, and wakes no task for it: most operations are answered at
+    once, and the log calls back.
+    """
 
     def __init__(
         self,
@@ -40,80 +58,119 @@ class Driver:
         self._credentials = credentials
         self._recipient = recipient
         self._outbox = outbox
+        self._story: Story[Any] | None = None
+        self._then: Then[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self, story: Story[T]) -> T:
-        """Answers a story's operations until it ends; what it returns.
+    def run(self, story: Story[T], then: Then[T]) -> None:
+        """Answers a story's operations until it ends; `then` gets what it returned, or the error that it let through:
+        a `Refusal`, a `Closing`, or whatever else is a mistake of ours."""
+        self._story, self._then = story, then
+        self._go_on(story, None, None)
 
-        Raises:
-            Refusal, Closing: whatever the story lets through.
-        """
-        answer: object = None
-        error: Exception | None = None
-        try:
-            while True:
-                operation = story.send(answer) if error is None else story.throw(error)
-                answer, error = None, None
-                try:
-                    answer = await self._answer(operation)
-                except (Refusal, Closing) as refused:
-                    error = refused
-                except StoreUnavailable as failure:
-                    logger.warning("store_unavailable", operation=_name(operation), error=_name(failure.__cause__))
-                    error = Refusal(Code.UNAVAILABLE, "The server cannot read what it stored now; try again later.")
-                except Exception:
-                    logger.exception("operation_failed", operation=_name(operation), connection=self._session.id)
-                    error = Refusal(Code.INTERNAL, "The server failed; nothing was changed.")
-        except StopIteration as end:
-            return end.value
-        finally:
+    def abandon(self) -> None:
+        """Lets go of the story at hand, if there is one. What it asked for may still happen, but nobody hears of it."""
+        story, self._story, self._then = self._story, None, None
+        if self._task is not None:
+            self._task.cancel()
+        if story is not None:
             story.close()
 
-    async def _answer(self, operation: ask.Operation[object]) -> object:
-        """What every command asks first, then what delivery and the log do for this connection."""
+    def _go_on(self, story: Story[Any], answer: object, error: Exception | None) -> None:
+        """Answers the story, and goes on with it until it ends or asks for something that takes its time."""
+        while story is self._story:
+            try:
+                operation = story.send(answer) if error is None else story.throw(error)
+            except StopIteration as end:
+                self._end(end.value, None)
+                return
+            except Exception as failure:  # noqa: BLE001 - whoever runs the story decides what it means
+                self._end(None, failure)
+                return
+            answer, error = None, None
+            try:
+                answer = self._at_once(story, operation)
+            except Exception as failure:  # noqa: BLE001 - the story must hear of it
+                error = self._told(operation, failure)
+            if answer is LATER:
+                return
+
+    def _end(self, value: object, error: Exception | None) -> None:
+        then, self._story, self._then = self._then, None, None
+        if then is not None:
+            then(value, error)
+
+    def _told(self, operation: ask.Operation[object], failure: Exception) -> Exception:
+        """What a story is told of a failed operation."""
+        match failure:
+            case Refusal() | Closing():
+                return failure
+            case StoreUnavailable():
+                logger.warning("store_unavailable", operation=_name(operation), error=_name(failure.__cause__))
+                return Refusal(Code.UNAVAILABLE, "The server cannot read what it stored now; try again later.")
+            case _:
+                logger.error(
+                    "operation_failed", operation=_name(operation), connection=self._session.id, exc_info=failure
+                )
+                return Refusal(Code.INTERNAL, "The server failed; nothing was changed.")
+
+    def _at_once(self, story: Story[Any], operation: ask.Operation[object]) -> object:
+        """What delivery and the limits answer at once, the most frequent questions first; `LATER` for all else."""
         connection, hub = self._session.id, self._environment.hub
         match operation:
             case ask.Admit():
                 return self._admit()
-            case ask.Participates(conversation_id):
-                subscribed = hub.is_subscribed(connection, conversation_id)
-                return subscribed or await self._environment.store.participates(hub.user(connection), conversation_id)
+            case ask.Participates(conversation_id) if hub.is_subscribed(connection, conversation_id):
+                return True
             case ask.Append(draft, ref):
-                return await self._environment.log.append(draft, Origin(connection, ref))
-            case ask.Subscribe(conversation_id):
-                return hub.subscribe(connection, conversation_id)
+                self._environment.log.submit(draft, Origin(connection, ref), partial(self._go_on, story))
+                return LATER
             case ask.Announce(conversation_id, answer):
                 return hub.announce(connection, conversation_id, answer)
+            case ask.Subscribe(conversation_id):
+                return hub.subscribe(connection, conversation_id)
             case ask.Unsubscribe(conversation_id):
                 return hub.unsubscribe(connection, conversation_id)
             case ask.ShowTyping(conversation_id, active):
                 return hub.show_typing(connection, conversation_id, active)
             case ask.Position():
                 return hub.position(connection)
+            case ask.Reply(answer):
+                return hub.answer(self._recipient, answer)
             case ask.Join(conversation_ids, position):
                 hub.join(connection, conversation_ids, position)
                 return ask.Joined(self._environment.epoch, hub.delivery.head)
-            case ask.Reply(answer):
-                return hub.answer(self._recipient, answer)
-            case ask.Replay(page):
-                hub.replay(connection, page)
-                return await self._outbox.answered()
             case ask.GoLive(position):
                 return hub.go_live(connection, position)
+            case ask.Renew(identity):
+                return hub.renew(connection, identity)
+            case ask.Leave():
+                return hub.leave(connection)
             case _:
-                return await self._admission(operation)
+                self._task = asyncio.create_task(self._find_out(story, operation))
+                return LATER
 
-    async def _admission(self, operation: ask.Operation[object]) -> object:
-        """Who comes in and who goes."""
-        hub = self._environment.hub
+    async def _find_out(self, story: Story[Any], operation: ask.Operation[object]) -> None:
+        """Waits for the answer of an operation that takes its time."""
+        answer: object = None
+        error: Exception | None = None
+        try:
+            answer = await self._answer(operation)
+        except Exception as failure:  # noqa: BLE001 - the story must hear of it
+            error = self._told(operation, failure)
+        self._task = None
+        self._go_on(story, answer, error)
+
+    async def _answer(self, operation: ask.Operation[object]) -> object:
+        """What the authenticator and the peer itself are waited for."""
         match operation:
             case ask.Authenticate(token):
                 return await self._authenticate(token)
             case ask.Enter(identity):
                 return await self._enter(identity)
-            case ask.Renew(identity):
-                return hub.renew(self._session.id, identity)
-            case ask.Leave():
-                return hub.leave(self._session.id)
+            case ask.Replay(page):
+                self._environment.hub.replay(self._session.id, page)
+                return await self._outbox.answered()
             case _:
                 return await self._look_up(operation)
 
@@ -121,6 +178,8 @@ class Driver:
         """What the store and the policy know."""
         store, user = self._environment.store, self._environment.hub.user(self._session.id)
         match operation:
+            case ask.Participates(conversation_id):
+                return await store.participates(user, conversation_id)
             case ask.Load(conversation_id):
                 return await store.load(conversation_id)
             case ask.ListConversations(limit, before):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, cast
 
 import structlog
 from vetchat_protocol.delivery import Origin
@@ -28,6 +30,7 @@ from .metrics import Metrics
 from .ports import OutcomeUnknown, Rejected, Store, StoreUnavailable
 
 logger = structlog.stdlib.get_logger(__name__)
+T = TypeVar("T")
 
 BATCH = 1_000
 """The most drafts in one commit."""
@@ -37,27 +40,33 @@ LOOK_FOR = 5.0
 
 Deliver = Callable[[Sequence[tuple[Record, Origin | None]]], None]
 
+Then = Callable[[T | None, Exception | None], None]
+"""What happens when something is done: it is called once, with what came of it or with the error it ended in."""
+
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A stamped draft on its way, who asked for it, and the future that its outcome resolves."""
+    """A stamped draft on its way, who asked for it, and who is told of its outcome, once."""
 
     entry: Stamped
     origin: Origin | None
-    outcome: asyncio.Future[Outcome]
+    then: Then[Outcome] | None
 
     def resolve(self, outcome: Outcome) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
+        self._tell(outcome, None)
 
     def fail(self, error: Exception) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
+        self._tell(None, error)
+
+    def _tell(self, outcome: Outcome | None, error: Exception | None) -> None:
+        then, self.then = self.then, None
+        if then is not None:
+            then(outcome, error)
 
 
 class Log:
     """The one writer of the store. `deliver` is called for each commit's records, in log order, before anybody whose
-    draft was in it goes on."""
+    draft was in it goes on. It must not fail, and neither must they."""
 
     def __init__(self, store: Store, deliver: Deliver, *, clock: Clock, new_id: NewId, metrics: Metrics) -> None:
         self._store = store
@@ -70,22 +79,28 @@ class Log:
         self._lost = False
         self.head = 0
 
-    async def append(self, draft: Draft, origin: Origin | None = None) -> Outcome:
-        """Stores a draft; returns once it is durable and has been delivered.
+    def submit(self, draft: Draft, origin: Origin | None, then: Then[Outcome]) -> None:
+        """Stores a draft; tells its outcome once it is durable and has been delivered, or one of these errors.
 
-        The draft is stored even if the caller is cancelled meanwhile.
-
-        Raises:
-            Refusal: `unavailable` or `internal`; it was certainly not stored (R6.3).
-            Closing: nobody can tell whether it was stored (R4.7).
+        * `Refusal`: `unavailable` or `internal`; it was certainly not stored (R6.3).
+        * `Closing`: nobody can tell whether it was stored (R4.7).
         """
+        waiting = Waiting(Stamped(draft, self._new_id(), self._clock()), origin, then)
         if self._lost:
-            raise _unavailable()
-        entry = Stamped(draft, self._new_id(), self._clock())
-        waiting = Waiting(entry, origin, asyncio.get_running_loop().create_future())
+            waiting.fail(_unavailable())
+            return
         self._queue.append(waiting)
         self._wake.set()
-        return await waiting.outcome
+
+    async def append(self, draft: Draft, origin: Origin | None = None) -> Outcome:
+        """The same for a caller who waits; the draft is stored even if that one is cancelled meanwhile.
+
+        Raises:
+            Refusal, Closing: as `submit` says.
+        """
+        outcome = asyncio.get_running_loop().create_future()
+        self.submit(draft, origin, partial(settle, outcome))
+        return await outcome
 
     async def run(self) -> None:
         """Commits what waits, for ever; cancel it when nobody appends any more."""
@@ -174,6 +189,16 @@ class Log:
                 _log_failure(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
+
+
+def settle(future: asyncio.Future[T], value: T | None, error: Exception | None) -> None:
+    """A `Then` for those who wait for a future; whoever was cancelled waits no more."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(cast("T", value))
+    else:
+        future.set_exception(error)
 
 
 def _give_up(batch: Sequence[Waiting]) -> None:

@@ -55,9 +55,14 @@ class Outbox:
             self._moved.set()
             self._moved = None
 
+    @property
+    def answers(self) -> int:
+        """How many answers wait to be written."""
+        return len(self._queue) - self._counted
+
     async def answered(self) -> None:
         """Waits until every answer pushed so far has been written."""
-        while len(self._queue) > self._counted:
+        while self.answers:
             await self._progress()
 
     async def emptied(self) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from types import GeneratorType
 from typing import Any, Final, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from vetchat_protocol.codec import SUBPROTOCOL
 from vetchat_protocol.errors import NO_PONG
+from websockets.frames import apply_mask  # pyright: ignore[reportPrivateImportUsage]
 from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.streams import StreamReader
 
 CLOSE_TIMEOUT: Final = 2.0
 """How long a closed connection may take to say goodbye before it is aborted, in seconds (V5.4)."""
@@ -20,6 +25,10 @@ BREATH: Final = 0.5
 
 DIRECT: Final = "vetchat.direct"
 """The ASGI extension under which our own server offers itself: past ASGI, frames go in and out without detours."""
+
+
+_AT_EOF: Final = StreamReader.at_eof.__code__
+"""Where the parser of websockets waits for the first byte of a frame."""
 
 
 class Inbox:
@@ -47,11 +56,16 @@ class Inbox:
             await self._reader
         return self._messages.popleft()
 
+    def get_nowait(self) -> Any:
+        """The next message, None while there is none."""
+        return self._messages.popleft() if self._messages else None
+
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Never waits for ever on a peer that does not read: its close cannot be held up, and what lingers is aborted.
 
-    If it is `direct`, it offers itself to the application, which may then read and write past ASGI.
+    If it is `direct`, it offers itself to the application, which may then read and write past ASGI: it is called when
+    something has come, and takes it without waiting.
     """
 
     subprotocol: str | None = None
@@ -59,7 +73,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, direct: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self._direct = direct
-        self.queue = cast("asyncio.Queue[Any]", Inbox(self.loop))
+        self._inbox = Inbox(self.loop)
+        self._arrived: Callable[[], None] | None = None
+        self.queue = cast("asyncio.Queue[Any]", self._inbox)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -68,14 +84,50 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what the peer sends; after our close slowly, so that one that only talks gets to listen (V5.4)."""
-        super().data_received(data)
-        if self.close_sent and not self.transport.is_closing():
-            self.transport.pause_reading()
-            self.loop.call_later(BREATH, self._read_on)
+        text = self._whole_text(data)
+        if text is None:
+            super().data_received(data)
+            if self.close_sent and not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.loop.call_later(BREATH, self._read_on)
+        else:
+            self._hand_on({"type": "websocket.receive", "text": text})
+        if self._arrived is not None:
+            self._arrived()
+
+    def _whole_text(self, data: bytes) -> str | None:
+        """The text, if the data is exactly one frame with a whole text message (RFC 6455, section 5.2), as most is.
+
+        Everything else is left to the parser of websockets: what is split, joined, long, of another kind, or wrong.
+        """
+        if len(data) < 6 or data[0] != 0x81 or not 0x80 <= data[1] <= 0xFE or not self._between_messages():
+            return None
+        size, start = data[1] & 0x7F, 6
+        if size == 126:
+            size, start = int.from_bytes(data[2:4]), 8
+        if len(data) != start + size or size > self.config.ws_max_size:
+            return None
+        try:
+            return str(apply_mask(data[start:], data[start - 4 : start]), "utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    def _between_messages(self) -> bool:
+        """Whether the parser has nothing left of what came, and what comes next begins a message."""
+        place: object = self.conn.parser
+        while isinstance(place, GeneratorType) and place.gi_yieldfrom is not None:
+            place = place.gi_yieldfrom
+        waiting = isinstance(place, GeneratorType) and place.gi_code is _AT_EOF
+        return waiting and self.conn.current_size is None and self.conn.state is State.OPEN
 
     def _read_on(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._arrived is not None:
+            self._arrived()
 
     def send_receive_event_to_app(self) -> None:
         """Hands a message on; reading stops only while another one waits. To stop at each, as uvicorn does, is dear."""
@@ -84,6 +136,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
         if first:
             self.read_paused = paused
+
+    def _hand_on(self, message: dict[str, object]) -> None:
+        """The same for a message that did not come through the parser."""
+        if not self._inbox.empty() and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self._inbox.put_nowait(message)
+
+    def listen(self, arrived: Callable[[], None]) -> None:
+        """Calls `arrived`, from now on, when something may be taken; it must not fail."""
+        self._arrived = arrived
+
+    def take(self) -> Any:
+        """The next ASGI message, None while there is none."""
+        message = self._inbox.get_nowait()
+        if self.read_paused and self._inbox.empty():
+            self.read_paused = False
+            self.transport.resume_reading()
+        return message
 
     def write_text(self, payload: bytes) -> bool:
         """Writes one text frame (RFC 6455, section 5.2) that many peers may get; False when it has to wait its turn."""

@@ -1,0 +1,144 @@
+"""How a connection takes up commands: one after the other, whatever becomes of one of them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from anyio import fail_after
+from structlog.testing import capture_logs
+from vetchat_protocol.records import Outcome, Stamped
+from vetchat_protocol.server import Response, respond
+from vetchat_protocol.session import Session
+from vetchat_server import MemoryStore, connection
+from vetchat_server.hub import Hub
+
+from tests.conformance.peer import new_id
+from tests.server.stage import PATIENCE, V1, Stage, Wire, staged
+
+pytestmark = pytest.mark.anyio
+
+
+class HeldStore(MemoryStore):
+    """A store in memory whose commits wait while it is not `free`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.free.set()
+        self.asked = asyncio.Event()
+
+    async def commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
+        self.asked.set()
+        await self.free.wait()
+        return await super().commit(entries)
+
+
+@pytest.fixture
+def store() -> HeldStore:
+    return HeldStore()
+
+
+@pytest.fixture
+async def stage(store: HeldStore) -> AsyncIterator[Stage]:
+    async with staged(store) as stage:
+        yield stage
+
+
+def drop(wire: Wire) -> None:
+    """What a shutdown that takes too long does to a connection."""
+    wire.served.cancel()
+
+
+def contents(wire: Wire) -> list[str]:
+    frames = [json.loads(frame) for frame in wire.frames]
+    return [frame["params"]["content"] for frame in frames if frame["event"] == "message_sent"]
+
+
+@pytest.mark.clause("R2.6")
+async def test_thousands_of_commands_that_arrive_together_are_answered_one_after_the_other(stage: Stage) -> None:
+    owner = await stage.enter("client", new_id(), V1)
+    owner.say("ping", times=5_000)
+    await owner.until(5_000)
+    assert {json.loads(frame)["event"] for frame in owner.frames} == {"pong"}
+
+
+async def test_a_mistake_of_ours_ends_the_connection_and_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mistaken(session: Session, received: str | bytes) -> Response:
+        if "mistake" in str(received):
+            raise ZeroDivisionError
+        return await respond(session, received)
+
+    monkeypatch.setattr(connection, "respond", mistaken)
+    conversation, owner, (vet,) = await stage.consultation()
+    owner.say("message", conversation_id=conversation, content="mistake", times=2)
+    with pytest.raises(ExceptionGroup) as failed, fail_after(PATIENCE):
+        await owner.served
+    assert failed.group_contains(ZeroDivisionError)
+    vet.say("message", conversation_id=conversation, content="Are you there?")
+    await vet.until(2)
+    assert [json.loads(frame)["event"] for frame in vet.frames] == ["user_left", "message_sent"]
+
+
+async def test_a_mistake_of_ours_in_the_middle_of_a_commit_fails_nobody_else_in_it(
+    stage: Stage, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(_hub: Hub, _recipient: object, _answer: object) -> None:
+        raise ZeroDivisionError
+
+    conversation, _, vets = await stage.consultation(vets=2)
+    laptop = await stage.enter("client", new_id(), V1)
+    laptop.say("new_conversation", pet_id=new_id(), providers=[], client_conversation_id="once")
+    await laptop.until(1)
+    monkeypatch.setattr(Hub, "answer", mistaken)
+    store.free.clear()
+    store.asked.clear()
+    vets[0].say("message", conversation_id=conversation, content="First.")
+    await store.asked.wait()
+    laptop.say("new_conversation", pet_id=new_id(), providers=[], client_conversation_id="once")
+    vets[1].say("message", conversation_id=conversation, content="Second.")
+    store.free.set()
+    with pytest.raises(ExceptionGroup), fail_after(PATIENCE):
+        await laptop.served
+    await vets[0].until(2)
+    assert contents(vets[0]) == contents(vets[1]) == ["First.", "Second."]
+
+
+@pytest.mark.clause("R4.7")
+@pytest.mark.parametrize("how", [Wire.hang_up, drop], ids=["goes", "is dropped"])
+async def test_a_message_is_stored_and_delivered_although_its_sender_is_gone(
+    stage: Stage, store: HeldStore, how: Callable[[Wire], None]
+) -> None:
+    conversation, owner, (vet,) = await stage.consultation()
+    store.free.clear()
+    owner.say("message", conversation_id=conversation, content="Rex will not eat.", times=2)
+    how(owner)
+    store.free.set()
+    with fail_after(PATIENCE):
+        await asyncio.wait([owner.served])
+    await vet.until(2)
+    assert contents(vet) == ["Rex will not eat."], "the second was not begun"
+
+
+@pytest.mark.clause("S5.8")
+async def test_a_connection_that_is_dropped_while_it_comes_in_leaves_nothing_behind(
+    stage: Stage, store: HeldStore
+) -> None:
+    store.free.clear()
+    store.asked.clear()
+    owner = await stage.enter("client", new_id(), V1, greets=False)
+    owner.say("hello")
+    with fail_after(PATIENCE):
+        await store.asked.wait()
+    with capture_logs() as logged:
+        owner.served.cancel()
+        await asyncio.wait([owner.served])
+        store.free.set()
+        conversation, client, _ = await stage.consultation()
+        client.say("message", conversation_id=conversation, content="Is anybody there?")
+        await client.until(1)
+        await stage.close()
+    assert logged == []
+    assert stage.service._environment.hub.empty  # pyright: ignore[reportPrivateUsage]
