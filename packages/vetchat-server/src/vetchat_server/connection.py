@@ -70,6 +70,8 @@ class Connection:
     """One peer: opened before the upgrade is answered, run afterwards, and then released, whatever happened."""
 
     def __init__(self, environment: Environment, session: Session, credentials: Credentials) -> None:
+        self.id = session.id
+        self.dialect = session.dialect
         self._environment = environment
         self._session = session
         self._credentials = credentials
@@ -88,14 +90,6 @@ class Connection:
         self._tasks: TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: int | None = None
-
-    @property
-    def id(self) -> str:
-        return self._session.id
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._session.dialect
 
     @property
     def identity(self) -> Identity | None:

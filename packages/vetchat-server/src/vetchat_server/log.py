@@ -52,16 +52,13 @@ class Waiting:
     origin: Origin | None
     then: Then[Outcome] | None
 
-    def resolve(self, outcome: Outcome) -> None:
-        self._tell(outcome, None)
-
-    def fail(self, error: Exception) -> None:
-        self._tell(None, error)
-
-    def _tell(self, outcome: Outcome | None, error: Exception | None) -> None:
+    def tell(self, outcome: Outcome | None, error: Exception | None = None) -> None:
         then, self.then = self.then, None
         if then is not None:
             then(outcome, error)
+
+    def fail(self, error: Exception) -> None:
+        self.tell(None, error)
 
 
 class Log:
@@ -147,7 +144,7 @@ class Log:
             records = await self._with_holes(records)
         self._advance(records)
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.resolve(outcome)
+            waiting.tell(outcome)
 
     async def _with_holes(self, records: list[tuple[Record, Origin | None]]) -> list[tuple[Record, Origin | None]]:
         """Reads from the log what somebody else appended while this server had lost its store for a while."""
@@ -176,7 +173,7 @@ class Log:
             if record is None:
                 waiting.fail(_unavailable())
             else:
-                waiting.resolve(record)
+                waiting.tell(record)
         self._lost = False
 
     async def _until_found(self) -> Sequence[Record]:

@@ -63,14 +63,12 @@ class AsgiSocket:
 class DirectSocket:
     """A WebSocket of our own server, which is asked and told past ASGI as long as the peer keeps up."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_protocol", "listen", "write")
 
     def __init__(self, protocol: WebSocketProtocol) -> None:
         self._protocol = protocol
-
-    def listen(self, arrived: Callable[[], None]) -> None:
-        """Calls `arrived`, from now on, whenever something has come."""
-        self._protocol.listen(arrived)
+        self.listen = protocol.listen
+        self.write = protocol.write_text
 
     def take(self) -> str | bytes | None:
         """The next message that came, None while there is none.
@@ -80,10 +78,6 @@ class DirectSocket:
         """
         message = self._protocol.take()
         return None if message is None else _content(message)
-
-    def write(self, payload: bytes) -> bool:
-        """Writes a text frame at once; False if it has to wait."""
-        return self._protocol.write_text(payload)
 
     async def send(self, payload: bytes) -> None:
         """Sends a text frame, waiting for the peer to read.

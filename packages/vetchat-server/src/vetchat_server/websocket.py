@@ -57,8 +57,8 @@ class Inbox:
         return self._messages.popleft()
 
     def get_nowait(self) -> Any:
-        """The next message, None while there is none."""
-        return self._messages.popleft() if self._messages else None
+        """The next message; raises IndexError if there is none."""
+        return self._messages.popleft()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -150,6 +150,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def take(self) -> Any:
         """The next ASGI message, None while there is none."""
+        if self._inbox.empty():
+            return None
         message = self._inbox.get_nowait()
         if self.read_paused and self._inbox.empty():
             self.read_paused = False
