@@ -87,8 +87,7 @@ def _fill_sqlite(path: Path, filling: Iterable[Table]) -> str:
         for name, columns, rows in filling:
             places = ", ".join("?" * len(columns))
             database.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608 - constants
-        for statement in (HEAD, "ANALYZE"):
-            database.execute(statement)
+        database.execute(HEAD)
         return str(database.execute(EPOCH).fetchone()[0])
 
 

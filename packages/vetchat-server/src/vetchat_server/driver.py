@@ -24,7 +24,7 @@ from .ports import Credentials, StoreUnavailable
 logger = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
-REPLAY_PAGE = 200
+REPLAY_PAGE = 500
 """How many missed records are read and sent at a time (V3.3)."""
 
 

@@ -105,7 +105,6 @@ class LogEntry(Model):
     class Meta(Model.Meta):
         table = "log"
         unique_together = (("conversation", "seq"),)
-        indexes = (Index(fields=("conversation_id", "position")),)
 
 
 class SeenRole(Model):

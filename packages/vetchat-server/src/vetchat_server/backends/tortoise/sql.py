@@ -14,18 +14,21 @@ Row = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """One database's way to number parameters, to look for any of several ids, to list the providers in order, and to
-    look into the log conversation by conversation."""
+    look into the log conversation by conversation: for messages, for other entries, and for those of known places."""
 
     mark: str
     any_of: str
     providers: str
-    entries: str
+    messages: str
+    others: str
+    placed: str
     arrays: bool
 
     def __call__(self, statement: str) -> str:
         """A statement of this module in this database's words."""
         filled = statement.replace("ANY_OF", self.any_of).replace("PROVIDERS", self.providers)
-        filled = filled.replace("ENTRIES_OF_P", self.entries)
+        filled = filled.replace("MISSED_MESSAGES", self.messages).replace("MISSED_OTHERS", self.others)
+        filled = filled.replace("PLACED", self.placed)
         return filled if self.mark == "?" else filled.replace("?", self.mark)
 
     def array(self, ids: Iterable[str]) -> object:
@@ -40,7 +43,12 @@ SQLITE: Final = Grammar(
         "(SELECT group_concat(user_id) FROM (SELECT user_id FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider' ORDER BY place))"
     ),
-    entries="log l ON l.conversation_id = p.conversation_id AND l.position > ?4",
+    messages=(
+        "CROSS JOIN log l ON l.conversation_id = changed.conversation_id"
+        " AND l.seq >= changed.first AND l.seq < changed.first + ?5"
+    ),
+    others="CROSS JOIN log l ON l.conversation_id = changed.conversation_id AND l.seq IS NULL AND l.position > ?4",
+    placed="CROSS JOIN log l ON l.position = page.position",
     arrays=False,
 )
 
@@ -51,10 +59,15 @@ POSTGRES: Final = Grammar(
         "(SELECT string_agg(user_id::text, ',' ORDER BY place) FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider')"
     ),
-    entries=(  # joined freely, it would rather read what everybody missed and throw away the rest
-        "LATERAL (SELECT * FROM log WHERE conversation_id = p.conversation_id AND position > ?4"
-        " ORDER BY position LIMIT ?5) l ON TRUE"
+    messages=(  # joined freely, it would rather read what everybody missed and throw away the rest
+        "JOIN LATERAL (SELECT position FROM log WHERE conversation_id = changed.conversation_id"
+        " AND seq >= changed.first ORDER BY seq LIMIT ?5) l ON TRUE"
     ),
+    others=(
+        "JOIN LATERAL (SELECT position FROM log WHERE conversation_id = changed.conversation_id"
+        " AND seq IS NULL AND position > ?4 ORDER BY position LIMIT ?5) l ON TRUE"
+    ),
+    placed="JOIN LATERAL (SELECT * FROM log WHERE position = page.position LIMIT 1) l ON TRUE",
     arrays=True,
 )
 
@@ -132,11 +145,30 @@ ENTRY_BY_KEY = (
     f"SELECT {_ENTRY} FROM log l JOIN conversations c ON c.id = l.conversation_id"
     " WHERE l.user_id = ?1 AND l.kind = ?2 AND l.key = ?3"
 )
-_MISSED = " FROM participants p JOIN ENTRIES_OF_P{join} WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_upto > ?3"
-MISSED = f"SELECT COUNT(*) AS missed FROM (SELECT 1{_MISSED.format(join='')} LIMIT ?5) AS found"
+_LATER = (  # joined, SQLite would read all messages for a filter first
+    "(SELECT position FROM log WHERE conversation_id = p.conversation_id AND seq = (low + high) / 2) > ?4"
+)
+_FIRST = (
+    "(WITH RECURSIVE halved (low, high) AS ("
+    "SELECT CAST(0 AS BIGINT), c.last_seq + 1 FROM conversations c WHERE c.id = p.conversation_id"
+    f" UNION ALL SELECT CASE WHEN {_LATER} THEN low ELSE (low + high) / 2 END,"
+    f" CASE WHEN {_LATER} THEN (low + high) / 2 ELSE high END FROM halved WHERE high - low > 1)"
+    " SELECT high FROM halved WHERE high - low = 1)"
+)
+"""The `seq` of a conversation's first message after position ?4, found by halving, for positions rise with `seq`."""
+
+_MISSED = (
+    f"WITH changed AS MATERIALIZED (SELECT p.conversation_id, {_FIRST} AS first FROM participants p"
+    " WHERE p.user_id = ?1 AND p.role = ?2 AND p.changed_upto > ?3),"
+    " missed AS (SELECT l.position FROM changed MISSED_MESSAGES"
+    " UNION ALL SELECT l.position FROM changed MISSED_OTHERS)"
+)
+"""What of each conversation that may have changed after ?3 comes after ?4, at most the first ?5 messages of each."""
+
+MISSED = f"{_MISSED} SELECT COUNT(*) AS missed FROM (SELECT 1 FROM missed LIMIT ?5) AS found"
 READ_LOG = (
-    f"SELECT {_ENTRY}{_MISSED.format(join=' JOIN conversations c ON c.id = l.conversation_id')}"
-    " AND l.position <= ?6 ORDER BY l.position LIMIT ?5"
+    f"{_MISSED}, page AS (SELECT position FROM missed WHERE position <= ?6 ORDER BY position LIMIT ?5)"
+    f" SELECT {_ENTRY} FROM page PLACED JOIN conversations c ON c.id = l.conversation_id ORDER BY l.position"
 )
 
 # -- users ------------------------------------------------------------------------------------------------------------

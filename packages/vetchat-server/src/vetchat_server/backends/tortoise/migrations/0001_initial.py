@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import uuid4
 
 from tortoise import fields, migrations
@@ -6,6 +7,17 @@ from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
 from vetchat_server.backends.tortoise.models import PositionField
+
+
+async def index_others(_apps: Any, editor: Any) -> None:
+    """A resume finds messages by their `seq`, and by this index what has none; it costs a message nothing (V3.3).
+
+    SQLite needs none: what is equal in an index stands there in the order of its row number, which is the position.
+    """
+    if editor.client.capabilities.dialect == "postgres":
+        await editor.client.execute_script(
+            "CREATE INDEX idx_log_others ON log (conversation_id, position) WHERE seq IS NULL"
+        )
 
 
 class Migration(migrations.Migration):
@@ -59,7 +71,6 @@ class Migration(migrations.Migration):
                 "table": "log",
                 "app": "vetchat",
                 "unique_together": (("conversation", "seq"),),
-                "indexes": [Index(fields=["conversation_id", "position"])],
                 "pk_attr": "position",
                 "table_description": "Something durable that happened. `key` is the name that its client chose for it (V2.2).",
             },
@@ -148,4 +159,5 @@ class Migration(migrations.Migration):
             "CREATE UNIQUE INDEX uid_log_key ON log (user_id, kind, key) WHERE key IS NOT NULL",
             reverse_sql="DROP INDEX uid_log_key",
         ),
+        ops.RunPython(index_others),
     ]
