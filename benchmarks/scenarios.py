@@ -70,7 +70,8 @@ FAN_OUT: Final = ("deliveries_per_cpu_s", *THROUGHPUT)
 LATENCY: Final = ("p50_ms", "p99_ms", "max_ms", "messages_per_s", "server_core", "generator_core")
 
 PAIRS: Final = Traffic(conversations=200, in_flight=200)
-MANY: Final = Traffic(conversations=4_000, in_flight=200, warmup=3)
+MANY: Final = Traffic(conversations=4_000, each=20, in_flight=200, warmup=3)
+MANY_PEOPLE: Final = Traffic(conversations=4_000, in_flight=200, warmup=3)
 SLOW: Final = Traffic(conversations=20, rate=1_000, content=8_000)
 
 
@@ -187,12 +188,13 @@ def scenarios(rows: int) -> Mapping[str, Scenario]:
             figures=THROUGHPUT,
         ),
         "scale_conv": Scenario(
-            title="200 messages in flight, spread over 4,000 conversations (8,000 connections) and over 200",
+            title="200 messages in flight, in 200 conversations and in 4,000: of the same people, and of more of them",
             subjects=(
                 Subject(label="200 conversations", work=PAIRS),
                 Subject(label="4,000 conversations", work=MANY),
+                Subject(label="4,000 with 8,000 connections", work=MANY_PEOPLE),
                 Subject(label="200 conversations, ws", work=PAIRS, server=WS),
-                Subject(label="4,000 conversations, ws", work=MANY, server=WS),
+                Subject(label="4,000 with 8,000 connections, ws", work=MANY_PEOPLE, server=WS),
             ),
             figures=THROUGHPUT,
             goals=(Goal(figure="messages_per_cpu_s", of="200 conversations", than="4,000 conversations", at_most=1.1),),

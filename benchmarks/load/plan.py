@@ -51,6 +51,7 @@ class Traffic(Load):
 
     Closed loop: `in_flight` messages are on their way at any time, and the next one is sent when a speaker hears its
     own. Open loop: `rate` messages a second are due on a fixed schedule, however the server keeps up.
+    The same members have `each` of the conversations with one another, and so fewer connections.
     `idle` further connections only exist; in `stalled` conversations the last member stops reading; `hostile` adds
     peers that send nonsense (a tenth of all frames) and peers that reconnect in a loop. What has not arrived `patience`
     seconds after the end is lost.
@@ -59,6 +60,7 @@ class Traffic(Load):
     SIZES: ClassVar[tuple[str, ...]] = ("conversations", "in_flight", "rate", "idle", "stalled")
 
     conversations: int = 200
+    each: int = 1
     members: int = 2
     says: Says = "message"
     in_flight: int = 0

@@ -21,7 +21,7 @@ TICK = 0.001
 
 
 class Speaker(Peer):
-    """Tells the scene when it hears its own message."""
+    """Tells the scene when it hears its own message; `place` is the conversation that it spoke in last."""
 
     scene: Scene
     place: int
@@ -74,18 +74,19 @@ class Scene:
     async def set_up(self) -> None:
         """Connects everybody and opens all conversations."""
         traffic = self._traffic
-        groups = [self._group(place) for place in range(traffic.conversations)]
+        groups = [self._group() for _ in range(max(1, traffic.conversations // traffic.each))]
         idle = [Peer(self._target, self.ledger, "client") for _ in range(traffic.idle)]
         stalled = {id(hearers[-1]) for _, hearers in groups[: traffic.stalled]}
         self._peers = [*(peer for speaker, hearers in groups for peer in (speaker, *hearers)), *idle]
         await at_once(64, (peer.connect(small=id(peer) in stalled) for peer in self._peers))
-        self._conversations = await at_once(32, (self._open(*group, stalled) for group in groups))
+        for _ in range(traffic.each):
+            self._conversations += await at_once(32, (self._open(*group, stalled) for group in groups))
         if self._hostiles is not None:
             await self._hostiles.set_up()
 
-    def _group(self, place: int) -> tuple[Speaker, list[Hearer]]:
+    def _group(self) -> tuple[Speaker, list[Hearer]]:
         speaker = Speaker(self._target, self.ledger, "client")
-        speaker.scene, speaker.place = self, place
+        speaker.scene = self
         hearers = [Hearer(self._target, self.ledger, "provider") for _ in range(self._traffic.members - 1)]
         return speaker, hearers
 
@@ -122,6 +123,7 @@ class Scene:
 
     def _say(self, place: int, due: float) -> None:
         conversation = self._conversations[place]
+        conversation.speaker.place = place
         number = self.ledger.send(due, conversation.deliveries)
         if self._unmarked:
             for hearer in conversation.hearers:

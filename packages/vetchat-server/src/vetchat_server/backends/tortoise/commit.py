@@ -80,7 +80,7 @@ class Batch:
         for row in await self._query(sql.COMMIT_READERS, ids):
             read_seq, sent_at_read = rows.number(row, "read_seq"), rows.number(row, "sent_at_read")
             reader = Reader(read_seq, rows.number(row, "sent"), sent_at_read)
-            reader.begin()
+            reader.stored()
             thread = self._threads[rows.uuid(row, "conversation_id")]
             thread.changed_upto = rows.number(row, "changed_upto")
             thread.readers[rows.uuid(row, "user_id")] = reader
@@ -110,7 +110,7 @@ class Batch:
         record = MessageStored(self._next(), message)
         thread.last_offset = record.offset
         thread.reaches(record.offset)
-        thread.readers[draft.sender_id].wrote(message.seq)
+        thread.change(draft.sender_id).wrote(message.seq)
         head = (record.offset, Kind.MESSAGE.value, message.conversation_id, message.sender_id, message.timestamp)
         self._entries.append([*head, message.id, message.seq, message.content, None, draft.client_message_id])
         self._remember(draft.sender_id, Kind.MESSAGE, draft.client_message_id, record)
@@ -141,7 +141,7 @@ class Batch:
         if draft.seq <= reader.read_seq:
             return Unchanged()
         reader.sent_at_read = await self._sent_upto(draft, thread, reader)
-        reader.read_seq, reader.changed = draft.seq, True
+        thread.change(draft.user_id).read_seq = draft.seq
         record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
         thread.reaches(record.offset)
         head = (record.offset, Kind.READ.value, draft.conversation_id, draft.user_id, entry.at)
@@ -188,8 +188,7 @@ class Batch:
             [
                 [name, user_id, reader.read_seq, reader.sent, reader.sent_at_read, thread.changed_upto]
                 for name, thread in threads
-                for user_id, reader in thread.readers.items()
-                if reader.changed
+                for user_id, reader in thread.changed.items()
             ],
         )
         await self._many(sql.INSERT_ROLE, self._roles)

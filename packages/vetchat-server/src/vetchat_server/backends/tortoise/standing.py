@@ -29,17 +29,14 @@ class Reader:
     stored_read_seq: int = 0
     stored_sent_at_read: int = 0
     new_seqs: list[int] = field(default_factory=list[int])
-    changed: bool = False
 
-    def begin(self) -> None:
-        """A batch begins: as it is, it is in the database."""
+    def stored(self) -> None:
+        """As it is, it is in the database."""
         self.stored_read_seq, self.stored_sent_at_read = self.read_seq, self.sent_at_read
         self.new_seqs.clear()
-        self.changed = False
 
     def wrote(self, seq: int) -> None:
         """One's own message moves the read position only if nothing before it is unread (V4.2)."""
-        self.changed = True
         self.sent += 1
         self.new_seqs.append(seq)
         if self.read_seq == seq - 1:
@@ -49,26 +46,35 @@ class Reader:
 
 @dataclass(slots=True)
 class Thread:
-    """A conversation that the batch touches; none of its log entries lies beyond `changed_upto`."""
+    """A conversation that the batch touches; none of its log entries lies beyond `changed_upto`.
+
+    `last_offset` is that of the batch's latest message in it; `changed` are the readers whose rows are to be written.
+    """
 
     last_seq: int
     updated_at: int
     changed_upto: int = 0
     last_offset: int | None = None
     readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
+    changed: dict[str, Reader] = field(default_factory=dict[str, Reader])
 
-    def begin(self) -> None:
-        """A batch begins, which has not touched it yet."""
+    def stored(self) -> None:
+        """As it is, it is in the database."""
+        for reader in self.changed.values():
+            reader.stored()
+        self.changed.clear()
         self.last_offset = None
-        for reader in self.readers.values():
-            reader.begin()
+
+    def change(self, user_id: str) -> Reader:
+        """A reader whose row is to be written."""
+        reader = self.changed[user_id] = self.readers[user_id]
+        return reader
 
     def reaches(self, offset: int) -> None:
         """It has a new latest entry; only when that lies too far ahead, every participant's row has to be told."""
         if offset > self.changed_upto:
             self.changed_upto = bound(offset)
-            for reader in self.readers.values():
-                reader.changed = True
+            self.changed |= self.readers
 
 
 class Standing:
@@ -87,13 +93,12 @@ class Standing:
         if position != self._position:
             self._threads.clear()
         self._position = None
-        found = {name: self._threads.pop(name) for name in conversation_ids if name in self._threads}
-        for thread in found.values():
-            thread.begin()
-        return found
+        return {name: self._threads.pop(name) for name in conversation_ids if name in self._threads}
 
     def keep(self, threads: Mapping[str, Thread], position: int) -> None:
         """What was committed: so these stand now, and all others as before."""
+        for thread in threads.values():
+            thread.stored()
         self._threads |= threads
         self._position = position
         for name in list(islice(self._threads, max(0, len(self._threads) - REMEMBERED))):
