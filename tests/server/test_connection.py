@@ -10,8 +10,10 @@ from structlog.testing import capture_logs
 from vetchat_protocol.records import Outcome, Stamped
 from vetchat_protocol.server import Response, respond
 from vetchat_protocol.session import Session
-from vetchat_server import MemoryStore, connection
+from vetchat_server import MemoryStore, connection, environment
 from vetchat_server.hub import Hub
+from vetchat_server.ports import StoreUnavailable
+from vetchat_server.upgrade import Denied
 
 from tests.conformance.peer import new_id
 from tests.server.stage import PATIENCE, V1, Stage, Wire, staged
@@ -20,17 +22,22 @@ pytestmark = pytest.mark.anyio
 
 
 class HeldStore(MemoryStore):
-    """A store in memory whose commits wait while it is not `free`."""
+    """A store in memory whose commits wait while it is not `free`, are counted, and fail while there is a `failure`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.free = asyncio.Event()
         self.free.set()
         self.asked = asyncio.Event()
+        self.failure: Exception | None = None
+        self.commits = 0
 
     async def commit(self, entries: Sequence[Stamped]) -> Sequence[Outcome]:
         self.asked.set()
+        self.commits += 1
         await self.free.wait()
+        if self.failure is not None:
+            raise self.failure
         return await super().commit(entries)
 
 
@@ -142,3 +149,39 @@ async def test_a_connection_that_is_dropped_while_it_comes_in_leaves_nothing_beh
         await stage.close()
     assert logged == []
     assert stage.service._environment.hub.empty  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.clause("R1.4", "R4.13")
+async def test_a_role_is_recorded_when_it_is_new_and_not_again(stage: Stage, store: HeldStore) -> None:
+    someone = new_id()
+    for role, commits in (("client", 1), ("client", 0), ("provider", 1), ("client", 0), ("provider", 0)):
+        before = store.commits
+        wire = await stage.enter(role, someone)
+        assert store.commits - before == commits
+        wire.hang_up()
+    assert await store.only_clients([someone]) == frozenset()
+
+
+@pytest.mark.clause("R1.4", "R4.13")
+async def test_a_role_that_could_not_be_recorded_is_recorded_the_next_time(stage: Stage, store: HeldStore) -> None:
+    someone = new_id()
+    store.failure = StoreUnavailable()
+    with pytest.raises(Denied):
+        await stage.enter("client", someone)
+    store.failure = None
+    await stage.enter("client", someone)
+    assert await store.only_clients([someone]) == {someone}
+
+
+async def test_only_so_many_roles_are_remembered(
+    stage: Stage, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "RECORDED", 2)
+    users = [new_id() for _ in range(3)]
+    for user in users:
+        await stage.enter("client", user)
+    before = store.commits
+    await stage.enter("client", users[2])
+    assert store.commits == before
+    await stage.enter("client", users[0])
+    assert store.commits == before + 1

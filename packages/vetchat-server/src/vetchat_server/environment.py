@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from vetchat_protocol.errors import UNAUTHENTICATED, Closing
@@ -21,6 +21,9 @@ from .ports import Authenticator, ConversationPolicy, Credentials, Store
 
 logger = structlog.stdlib.get_logger(__name__)
 
+RECORDED = 10_000
+"""How many roles are remembered as recorded, at about 200 bytes each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -36,7 +39,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Environment:
-    """The one of each that all connections share; `epoch` is known once the store is open."""
+    """The one of each that all connections share; `epoch` is known once the store is open.
+
+    `recorded` are the roles that were recorded lately, which is for ever.
+    """
 
     store: Store
     authenticator: Authenticator
@@ -50,6 +56,7 @@ class Environment:
     log: Log
     rates: Rates
     epoch: str = ""
+    recorded: dict[RoleDraft, None] = field(default_factory=dict[RoleDraft, None])
 
     async def identify(self, credentials: Credentials) -> Identity:
         """Who brings these credentials, checked beyond what the authenticator checks (R1.8, V1.6).
@@ -79,6 +86,14 @@ class Environment:
         return identity
 
     async def arrive(self, user: User) -> tuple[str, ...]:
-        """Records the user's role (R1.4, R4.13) and looks up the conversations it takes part in (S5.1)."""
-        await self.log.append(RoleDraft(user.id, user.role))
+        """Records the user's role (R1.4, R4.13) and looks up the conversations it takes part in (S5.1).
+
+        Who comes back writes nothing: one who reconnects in a loop would else break everybody's commits into pieces.
+        """
+        role = RoleDraft(user.id, user.role)
+        if role not in self.recorded:
+            await self.log.append(role)
+            self.recorded[role] = None
+            if len(self.recorded) > RECORDED:
+                del self.recorded[next(iter(self.recorded))]
         return tuple(await self.store.memberships(user))
