@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 from anyio import fail_after
 from structlog.testing import capture_logs
+from vetchat_protocol.models import Listing
 from vetchat_protocol.records import Outcome, Stamped
 from vetchat_protocol.server import Response, respond
 from vetchat_protocol.session import Session
@@ -185,3 +186,20 @@ async def test_only_so_many_roles_are_remembered(
     assert store.commits == before
     await stage.enter("client", users[0])
     assert store.commits == before + 1
+
+
+async def test_an_operation_that_cancels_itself_fails_its_command_and_hangs_nobody(
+    stage: Stage, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(*_: object) -> Sequence[Listing]:
+        raise asyncio.CancelledError
+
+    owner = await stage.enter("client", new_id(), V1)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "list_conversations", cancelled)
+        owner.say("conversations")
+        await owner.until(1)
+    assert json.loads(owner.frames[0])["params"]["code"] == "internal"
+    owner.say("conversations")
+    await owner.until(2)
+    assert json.loads(owner.frames[1])["event"] == "conversations"

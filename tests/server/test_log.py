@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from anyio import fail_after
+from structlog.testing import capture_logs
 from vetchat_protocol.delivery import Origin
 from vetchat_protocol.errors import UNAVAILABLE, Closing, Code, Refusal
 from vetchat_protocol.models import Conversation, Role
@@ -184,6 +185,17 @@ async def test_what_is_committed_is_delivered_in_log_order_with_its_origin_befor
     assert [origin for _, origin in scene.delivered] == [Origin("a"), Origin("b"), Origin("c")]
     assert [record.offset for record, _ in scene.delivered] == [2, 3, 4]
     assert scene.log.head == 4
+
+
+async def test_a_sender_that_fails_at_its_outcome_keeps_nobody_from_theirs(scene: Scene) -> None:
+    def fails(_outcome: Outcome | None, _error: Exception | None) -> None:
+        raise ZeroDivisionError
+
+    with capture_logs() as logged:
+        scene.log.submit(scene.message("One."), None, fails)
+        await scene.log.append(scene.message("Two."))
+    assert await scene.stored() == ["One.", "Two."]
+    assert [line["event"] for line in logged] == ["sender_failed"]
 
 
 @pytest.mark.clause("V2.2", "V4.2", "R4.13")

@@ -100,7 +100,7 @@ class Driver:
         if then is not None:
             then(value, error)
 
-    def _told(self, operation: ask.Operation[object], failure: Exception) -> Exception:
+    def _told(self, operation: ask.Operation[object], failure: BaseException) -> Exception:
         """What a story is told of a failed operation."""
         match failure:
             case Refusal() | Closing():
@@ -156,6 +156,10 @@ class Driver:
         error: Exception | None = None
         try:
             answer = await self._answer(operation)
+        except asyncio.CancelledError as cancelled:
+            if story is not self._story:  # abandoned
+                raise
+            error = self._told(operation, cancelled)
         except Exception as failure:  # noqa: BLE001 - the story must hear of it
             error = self._told(operation, failure)
         self._task = None

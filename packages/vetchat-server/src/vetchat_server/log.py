@@ -54,8 +54,12 @@ class Waiting:
 
     def tell(self, outcome: Outcome | None, error: Exception | None = None) -> None:
         then, self.then = self.then, None
-        if then is not None:
+        if then is None:
+            return
+        try:
             then(outcome, error)
+        except Exception:  # what one sender does with its outcome must not keep the others from theirs
+            logger.exception("sender_failed")
 
     def fail(self, error: Exception) -> None:
         self.tell(None, error)
@@ -63,7 +67,7 @@ class Waiting:
 
 class Log:
     """The one writer of the store. `deliver` is called for each commit's records, in log order, before anybody whose
-    draft was in it goes on. It must not fail, and neither must they."""
+    draft was in it goes on. It must not fail."""
 
     def __init__(self, store: Store, deliver: Deliver, *, clock: Clock, new_id: NewId, metrics: Metrics) -> None:
         self._store = store
