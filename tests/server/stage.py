@@ -49,9 +49,10 @@ class Wire:
     async def send(self, payload: bytes) -> None:
         raise AssertionError("a peer that keeps up is never waited for")
 
-    def say(self, event: str, *, times: int = 1, **params: Any) -> None:
+    def say(self, event: str, *, times: int = 1, ref: str | None = None, **params: Any) -> None:
         """Puts a command on the wire, or so many that arrive together, without waiting."""
-        self._incoming.extend([json.dumps({"event": event, "params": params})] * times)
+        frame = {"event": event, "params": params} | ({"ref": ref} if ref else {})
+        self._incoming.extend([json.dumps(frame)] * times)
         self._ring()
 
     def hang_up(self) -> None:
@@ -82,11 +83,13 @@ class Stage:
         self.service = service
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def enter(self, role: str, user_id: str, *subprotocols: str, greets: bool = True) -> Wire:
+    async def enter(
+        self, role: str, user_id: str, *subprotocols: str, greets: bool = True, wire: Wire | None = None
+    ) -> Wire:
         """Connects a user; in `vetchat.v1` it has said hello, if it `greets`."""
         upgrade = Upgrade({"host": "127.0.0.1"}, {"role": role, "user_id": user_id}, subprotocols)
         connection = await self.service.upgrade(upgrade)
-        wire = Wire()
+        wire = wire or Wire()
         wire.served = asyncio.create_task(self._serve(connection, wire))
         self._tasks.add(wire.served)
         if subprotocols and greets:

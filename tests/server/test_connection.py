@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import pytest
 from anyio import fail_after
@@ -82,9 +83,8 @@ async def test_a_mistake_of_ours_ends_the_connection_and_no_other(
     monkeypatch.setattr(connection, "respond", mistaken)
     conversation, owner, (vet,) = await stage.consultation()
     owner.say("message", conversation_id=conversation, content="mistake", times=2)
-    with pytest.raises(ExceptionGroup) as failed, fail_after(PATIENCE):
+    with pytest.raises(ZeroDivisionError), fail_after(PATIENCE):
         await owner.served
-    assert failed.group_contains(ZeroDivisionError)
     vet.say("message", conversation_id=conversation, content="Are you there?")
     await vet.until(2)
     assert [json.loads(frame)["event"] for frame in vet.frames] == ["user_left", "message_sent"]
@@ -108,7 +108,7 @@ async def test_a_mistake_of_ours_in_the_middle_of_a_commit_fails_nobody_else_in_
     laptop.say("new_conversation", pet_id=new_id(), providers=[], client_conversation_id="once")
     vets[1].say("message", conversation_id=conversation, content="Second.")
     store.free.set()
-    with pytest.raises(ExceptionGroup), fail_after(PATIENCE):
+    with pytest.raises(ZeroDivisionError), fail_after(PATIENCE):
         await laptop.served
     await vets[0].until(2)
     assert contents(vets[0]) == contents(vets[1]) == ["First.", "Second."]
@@ -203,3 +203,56 @@ async def test_an_operation_that_cancels_itself_fails_its_command_and_hangs_nobo
     owner.say("conversations")
     await owner.until(2)
     assert json.loads(owner.frames[1])["event"] == "conversations"
+
+
+class SlowWire(Wire):
+    """A peer that never keeps up: each frame is waited for."""
+
+    def write(self, payload: bytes) -> bool:
+        return False
+
+    async def send(self, payload: bytes) -> None:
+        await asyncio.sleep(0)
+        super().write(payload)
+
+
+class BrokenWire(Wire):
+    """A peer whose socket fails in a way that nobody thought of."""
+
+    def write(self, payload: bytes) -> bool:
+        return False
+
+    async def send(self, payload: bytes) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.clause("R2.6", "V5.3")
+async def test_a_slow_peer_gets_every_answer_once_and_in_order(stage: Stage) -> None:
+    owner = await stage.enter("client", new_id(), V1, wire=SlowWire())
+    for number in range(200):
+        owner.say("ping", ref=str(number))
+    await owner.until(200)
+    assert [json.loads(frame)["ref"] for frame in owner.frames] == [str(number) for number in range(200)]
+
+
+@pytest.mark.clause("V5.3", "V4.1")
+async def test_a_slow_peer_is_told_what_happens_in_a_callback_of_another_connection(stage: Stage) -> None:
+    vet_id = new_id()
+    vet = await stage.enter("provider", vet_id, V1, wire=SlowWire())
+    owner = await stage.enter("client", new_id(), V1)
+    owner.say("new_conversation", pet_id=new_id(), providers=[vet_id])
+    await owner.until(2)
+    await vet.until(2)
+    conversation = json.loads(owner.frames[0])["params"]["id"]
+    vet.clear()
+    say = partial(owner.say, "typing", conversation_id=conversation, state="active", times=20)
+    asyncio.get_running_loop().call_soon(say)  # as a frame arrives: outside of any task
+    await vet.until(20)
+    assert [json.loads(frame)["event"] for frame in vet.frames] == ["typing"] * 20
+
+
+async def test_a_socket_that_fails_ends_its_connection_and_tells(stage: Stage) -> None:
+    owner = await stage.enter("client", new_id(), V1, wire=BrokenWire(), greets=False)
+    owner.say("hello")
+    with pytest.raises(ZeroDivisionError), fail_after(PATIENCE):
+        await owner.served

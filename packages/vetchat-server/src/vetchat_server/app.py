@@ -91,7 +91,7 @@ def endpoint(service: Service, path: str) -> BaseRouteHandler:
             return
         try:
             await _serve(socket, connection)
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, OSError):
             pass  # the peer went away while we were answering: `release` is all there is to do
         except Exception:
             logger.exception("connection_failed", connection=connection.id)

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 from vetchat_protocol.codec import Dialect, encode_event
 from vetchat_protocol.errors import (
     TOO_MANY_REFUSED,
@@ -82,12 +81,14 @@ class Connection:
         self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
         self._close: CloseCode | None = None
         self._busy = False
+        self._answering = False
         self._taking = False
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
         self._socket: Socket | None = None
-        self._tasks: TaskGroup | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: int | None = None
 
@@ -116,10 +117,10 @@ class Connection:
         if self._close is TOO_SLOW:
             return
         try:
-            async with anyio.create_task_group() as self._tasks:
+            with anyio.CancelScope() as self._scope:
                 self._socket = socket
                 if self._outbox:
-                    self._tasks.start_soon(self._write, socket)
+                    self._start_writing(socket)
                 self._arm()
                 socket.listen(self._next)
                 self._next()
@@ -130,6 +131,8 @@ class Connection:
                 await self._outbox.emptied()
         finally:
             self._socket = None
+            if self._writer is not None:
+                self._writer.cancel()
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
@@ -144,13 +147,12 @@ class Connection:
 
     def push(self, payload: bytes, *, counted: bool) -> None:
         """The one way out: written at once while the peer keeps up; if it reads too slowly, it is ended (V5.3)."""
-        waiting = bool(self._outbox)
-        if self._close is TOO_SLOW or (self._socket is not None and not waiting and self._socket.write(payload)):
+        if self._close is TOO_SLOW or (not self._outbox and self._socket is not None and self._socket.write(payload)):
             return
         if not self._outbox.push(payload, counted=counted):
             self.end(TOO_SLOW)
-        elif self._socket is not None and self._tasks is not None and not waiting:
-            self._tasks.start_soon(self._write, self._socket)
+        elif self._socket is not None:
+            self._start_writing(self._socket)
 
     def end(self, close: CloseCode) -> None:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
@@ -158,13 +160,12 @@ class Connection:
             self._close = close
         if self._ended is not None:
             self._ended.set()
-        if self._tasks is None:
+        if self._scope is None:
             return
-        scope = self._tasks.cancel_scope
         if close is TOO_SLOW:
-            scope.cancel()
+            self._scope.cancel()
             return
-        scope.deadline = min(scope.deadline, asyncio.get_running_loop().time() + FINISH)
+        self._scope.deadline = min(self._scope.deadline, asyncio.get_running_loop().time() + FINISH)
         self._next()
 
     def stop(self, after_ms: int) -> None:
@@ -202,7 +203,7 @@ class Connection:
             self._taking = False
 
     def _responded(self, response: Response | None, error: Exception | None) -> None:
-        """A command is finished; the next one's turn comes when its answers are written."""
+        """A command is finished, but for the writing of its answers."""
         try:
             if response is not None:
                 self._conclude(response)
@@ -212,16 +213,14 @@ class Connection:
             self.end(error.close)
         elif error is not None:
             settle(self._over, None, error)
-        if self._outbox.answers and self._socket is not None and self._tasks is not None:
-            self._tasks.start_soon(self._await_answers)
-        else:
-            self._busy = False
-            self._next()
+        self._answering = True
+        self._answered()
 
-    async def _await_answers(self) -> None:
-        await self._outbox.answered()
-        self._busy = False
-        self._next()
+    def _answered(self) -> None:
+        """The next command's turn comes when the last one's answers are written."""
+        if self._answering and not self._outbox.answers:
+            self._answering = self._busy = False
+            self._next()
 
     def _conclude(self, response: Response) -> None:
         answer = response.answer
@@ -239,19 +238,28 @@ class Connection:
 
     # -- writing and time ----------------------------------------------------------------------------------------------
 
+    def _start_writing(self, socket: Socket) -> None:
+        """Has one task write as long as something waits; a callback may start it, which anyio does not allow."""
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(socket))
+
     async def _write(self, socket: Socket) -> None:
-        """Runs while something waits."""
         try:
             while self._outbox:
                 await socket.send(self._outbox.first())
                 self._outbox.written()
+                self._answered()
         except Disconnected:
             self._gone()
+        except Exception as failure:  # noqa: BLE001 - `run` raises it
+            settle(self._over, None, failure)
+        finally:
+            self._writer = None
 
     def _gone(self) -> None:
         """The peer went by itself: there is nothing left to do."""
-        if self._tasks is not None:
-            self._tasks.cancel_scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def _tell(self, event: TokenExpiring | Reconnect) -> None:
         self.push(encode_event(event, self.dialect), counted=True)
