@@ -256,3 +256,32 @@ async def test_a_socket_that_fails_ends_its_connection_and_tells(stage: Stage) -
     owner.say("hello")
     with pytest.raises(ZeroDivisionError), fail_after(PATIENCE):
         await owner.served
+
+
+class StuckWire(SlowWire):
+    """A peer that reads nothing until it is `free`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.stuck = asyncio.Event()
+
+    async def send(self, payload: bytes) -> None:
+        self.stuck.set()
+        await self.free.wait()
+        await super().send(payload)
+
+
+@pytest.mark.clause("R2.7")
+async def test_the_next_command_waits_until_the_answers_to_the_last_one_are_written(stage: Stage) -> None:
+    wire = StuckWire()
+    wire.free.set()
+    await stage.enter("client", new_id(), V1, wire=wire)
+    wire.free.clear()
+    wire.stuck.clear()
+    wire.say("ping", times=3)
+    with fail_after(PATIENCE):
+        await wire.stuck.wait()
+    assert b'vetchat_commands_total{event="ping",outcome="ok"} 1.0' in stage.service.metrics.text()
+    wire.free.set()
+    await wire.until(3)
