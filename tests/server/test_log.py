@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from anyio import fail_after
@@ -28,7 +29,7 @@ from vetchat_protocol.records import (
 from vetchat_server import MemoryStore
 from vetchat_server import log as log_module
 from vetchat_server.clock import random_id, system_clock
-from vetchat_server.log import BATCH, Log
+from vetchat_server.log import BATCH, Log, settle
 from vetchat_server.metrics import Metrics
 from vetchat_server.ports import OutcomeUnknown, StoreUnavailable
 
@@ -338,3 +339,34 @@ async def test_what_somebody_else_appended_meanwhile_is_read_and_delivered_in_it
     mine = await scene.log.append(scene.message("From here."), Origin("sender"))
     assert scene.delivered == [*((record, None) for record in stored), (mine, Origin("sender"))]
     assert scene.log.head == 4
+
+
+@pytest.mark.clause("R6.3")
+async def test_who_waits_behind_a_broken_commit_is_refused_when_the_store_stays_away(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "LOOK_FOR", 0.05)
+    scene.store.failure, scene.store.away = OutcomeUnknown(), True
+    scene.store.held.clear()
+    (broken,) = scene.send(scene.message("Broken."))
+    await scene.store.begun.acquire()
+    (behind,) = scene.send(scene.message("Behind."))
+    await asyncio.sleep(0)
+    scene.store.held.set()
+    assert await refused(behind) is Code.UNAVAILABLE
+    with pytest.raises(Closing):
+        await broken
+
+
+@pytest.mark.clause("R4.7")
+async def test_a_sender_whose_commit_was_found_may_go_on_at_once(scene: Scene) -> None:
+    second = asyncio.get_running_loop().create_future()
+    scene.store.failure, scene.store.stores = OutcomeUnknown(), True
+
+    def go_on(_outcome: Outcome | None, _error: Exception | None) -> None:
+        scene.store.failure = None
+        scene.log.submit(scene.message("Two."), None, partial(settle, second))
+
+    scene.log.submit(scene.message("One."), None, go_on)
+    assert isinstance(await second, MessageStored)
+    assert await scene.stored() == ["One.", "Two."]

@@ -16,6 +16,7 @@ from litestar.exceptions import NotFoundException, WebSocketDisconnect
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from litestar.plugins import InitPlugin
+from uvicorn.protocols.utils import ClientDisconnected
 from vetchat_protocol import asyncapi
 from vetchat_protocol.codec import Dialect
 
@@ -91,7 +92,7 @@ def endpoint(service: Service, path: str) -> BaseRouteHandler:
             return
         try:
             await _serve(socket, connection)
-        except (WebSocketDisconnect, OSError):
+        except (WebSocketDisconnect, ClientDisconnected):
             pass  # the peer went away while we were answering: `release` is all there is to do
         except Exception:
             logger.exception("connection_failed", connection=connection.id)

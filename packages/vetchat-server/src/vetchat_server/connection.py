@@ -119,6 +119,8 @@ class Connection:
         try:
             with anyio.CancelScope() as self._scope:
                 self._socket = socket
+                if self._close is not None:  # ended since it was opened
+                    self._scope.deadline = asyncio.get_running_loop().time() + FINISH
                 if self._outbox:
                     self._start_writing(socket)
                 self._arm()

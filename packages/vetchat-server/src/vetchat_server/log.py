@@ -164,7 +164,7 @@ class Log:
     async def _look(self, batch: list[Waiting]) -> None:
         """Looks in the log for what became of a broken commit; senders who waited too long are closed (R4.7)."""
         self._lost = True
-        give_up = asyncio.get_running_loop().call_later(LOOK_FOR, _give_up, batch)
+        give_up = asyncio.get_running_loop().call_later(LOOK_FOR, self._give_up, batch)
         try:
             records = await self._until_found()
         finally:
@@ -173,12 +173,20 @@ class Log:
         found = {waiting: stored.get(_identity_of_entry(waiting.entry)) for waiting in batch}
         origins = {record.offset: waiting.origin for waiting, record in found.items() if record is not None}
         self._advance([(record, origins.get(record.offset)) for record in records])
+        self._lost = False
         for waiting, record in found.items():
             if record is None:
                 waiting.fail(_unavailable())
             else:
                 waiting.tell(record)
-        self._lost = False
+
+    def _give_up(self, batch: Sequence[Waiting]) -> None:
+        """Nobody can tell what became of the batch; what waits behind it was certainly not stored."""
+        queued, self._queue = self._queue, []
+        for waiting in batch:
+            waiting.fail(Closing(UNAVAILABLE))
+        for waiting in queued:
+            waiting.fail(_unavailable())
 
     async def _until_found(self) -> Sequence[Record]:
         """The records after the head, asked for until the store answers."""
@@ -200,11 +208,6 @@ def settle(future: asyncio.Future[T], value: T | None, error: Exception | None) 
         future.set_result(cast("T", value))
     else:
         future.set_exception(error)
-
-
-def _give_up(batch: Sequence[Waiting]) -> None:
-    for waiting in batch:
-        waiting.fail(Closing(UNAVAILABLE))
 
 
 def _identity_of(record: Record) -> tuple[str, ...]:

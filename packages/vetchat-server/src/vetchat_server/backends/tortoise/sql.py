@@ -150,7 +150,8 @@ _LATER = (  # joined, SQLite would read all messages for a filter first
 )
 _FIRST = (
     "(WITH RECURSIVE halved (low, high) AS ("
-    "SELECT CAST(0 AS BIGINT), c.last_seq + 1 FROM conversations c WHERE c.id = p.conversation_id"
+    "SELECT CASE WHEN c.last_offset > ?4 THEN 0 ELSE c.last_seq END, c.last_seq + 1"
+    " FROM conversations c WHERE c.id = p.conversation_id"
     f" UNION ALL SELECT CASE WHEN {_LATER} THEN low ELSE (low + high) / 2 END,"
     f" CASE WHEN {_LATER} THEN (low + high) / 2 ELSE high END FROM halved WHERE high - low > 1)"
     " SELECT high FROM halved WHERE high - low = 1)"
