@@ -48,8 +48,8 @@ class Batch:
         if most:
             await self._load(entries)
         outcomes = [
-            await self._add_read(entry.draft, entry) if isinstance(entry.draft, ReadDraft) else self._add(entry)
-            for entry in entries
+            await self._add_read(draft, entry) if isinstance(draft, ReadDraft) else self._add(draft, entry)
+            for entry, draft in ((entry, entry.draft) for entry in entries)
         ]
         if self._position != end:  # retries and what moved nothing took no place
             await self._query(sql.MOVE_HEAD, self._position)
@@ -85,14 +85,13 @@ class Batch:
             thread.changed_upto = rows.number(row, "changed_upto")
             thread.readers[rows.uuid(row, "user_id")] = reader
 
-    def _add(self, entry: Stamped) -> Outcome:
-        match entry.draft:
-            case MessageDraft() as draft:
+    def _add(self, draft: MessageDraft | ConversationDraft | RoleDraft, entry: Stamped) -> Outcome:
+        """All that asks the database nothing more."""
+        match draft:
+            case MessageDraft():
                 return self._add_message(draft, entry)
-            case ConversationDraft() as draft:
+            case ConversationDraft():
                 return self._add_conversation(draft, entry)
-            case ReadDraft():
-                raise TypeError("To move a read position may take a question.")
             case RoleDraft(user_id, role):
                 self._roles.append([user_id, role.value])
                 return Unchanged()

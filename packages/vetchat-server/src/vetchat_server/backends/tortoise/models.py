@@ -86,7 +86,7 @@ class LogEntry(Model):
     """Something durable that happened. `key` is the name that its client chose for it (V2.2).
 
     It is unique by user and kind, which an index of the migrations sees to: it holds only what has a key, and Tortoise
-    has no words for that.
+    has no words for that. PostgreSQL has one more there, for a resume: it holds only what has no `seq` (V3.3).
     """
 
     position = PositionField(primary_key=True, generated=False)
