@@ -426,7 +426,5 @@ Event = Annotated[
 ]
 """Anything the server may say."""
 
-V1_EVENTS: Final = frozenset[type[Frame]](
-    (Welcome, Ok, Refreshed, TokenExpiring, Typing, ReadMarker, PresenceState, Pong, Reconnect)
-)
+V1_EVENTS: Final = (Welcome, Ok, Refreshed, TokenExpiring, Typing, ReadMarker, PresenceState, Pong, Reconnect)
 """The events that the base wire never sees."""
