@@ -40,8 +40,8 @@ def tables(messages: int, conversations: int) -> Iterator[Table]:
     last = [(conversations + big, big), *((first + 1 + place, each) for place in range(others))]
     yield (
         "conversations",
-        ("id", "client", "pet", "created_at", "updated_at", "last_seq", "last_offset"),
-        ((name, OWNER, OWNER, 1, offset, seq, offset) for name, (offset, seq) in zip(ids, last, strict=True)),
+        ("id", "client", "pet", "created_at", "position"),
+        ((name, OWNER, OWNER, 1, position) for position, name in enumerate(ids, 1)),
     )
     yield (
         "participants",

@@ -81,7 +81,7 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
     """The content of the tables, in the order of their columns below."""
     filled: dict[str, list[tuple[Any, ...]]] = {"conversations": [], "participants": [], "log": []}
     for key, client, vet, last in conversations():
-        filled["conversations"].append((key, client, FIRST, 1, 1, MESSAGES, last))
+        filled["conversations"].append((key, client, FIRST, 1, last - MESSAGES))
         upto = bound(last)
         filled["participants"] += [(key, client, "client", 0, 0, 0, 0, upto), (key, vet, "provider", 0, 0, 0, 0, upto)]
         filled["log"].append((last - MESSAGES, 1, key, client, 1, None, None, None, None, None))
@@ -93,7 +93,7 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
 
 
 COLUMNS: Final = {
-    "conversations": "id, client, pet, created_at, updated_at, last_seq, last_offset",
+    "conversations": "id, client, pet, created_at, position",
     "participants": "conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_upto",
     "log": "position, kind, conversation_id, user_id, at, message_id, seq, content, read_seq, key",
 }

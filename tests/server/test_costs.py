@@ -80,18 +80,19 @@ async def test_a_commit_asks_nothing_about_a_conversation_of_the_one_before(
     assert "SELECT" not in verbs(statements)
 
 
-async def test_messages_that_wait_together_are_one_commit_with_one_update_a_conversation(
+async def test_messages_that_wait_together_are_one_commit_with_one_update_a_sender(
     statements: list[str], sqlite: Stage
 ) -> None:
     conversation, owner, vets = await sqlite.consultation(vets=49)
     statements.clear()
     for wire in (owner, *vets):
-        wire.say("message", conversation_id=conversation, content="All at once.")
-    await owner.until(50)
+        wire.say("message", times=2, conversation_id=conversation, content="All at once.")
+    await owner.until(100)
     seen = verbs(statements)
-    assert seen.count("COMMIT") == 1
-    assert seen.count("INSERT") == 50
-    assert sum("UPDATE conversations" in statement for statement in statements) == 1
+    assert seen.count("COMMIT") == 2, "a sender's next message waits for the one before"
+    assert seen.count("INSERT") == 100
+    assert sum("UPDATE participants" in statement for statement in statements) == 100
+    assert seen.count("UPDATE") == 2 + 100, "the head of the log, and the senders"
 
 
 async def test_coming_in_takes_as_many_statements_with_many_conversations_as_with_one(

@@ -20,7 +20,6 @@ FOREIGN = """
 UPDATE log_head SET position = position + 1;
 INSERT INTO log (position, kind, conversation_id, user_id, at, message_id, seq, content)
     SELECT position, 2, '{conversation}', '{sender}', 5, '{message}', 2, 'From elsewhere.' FROM log_head;
-UPDATE conversations SET last_seq = 2, updated_at = 5, last_offset = (SELECT position FROM log_head);
 UPDATE participants SET sent = sent + (user_id = '{sender}'), changed_upto = (SELECT position FROM log_head);
 """
 

@@ -35,6 +35,8 @@ class Batch:
         self._standing = standing
         self._position = 0
         self._threads: dict[str, Thread] = {}
+        self._readers: set[Reader] = set()
+        self._changed: dict[str, int] = {}
         self._keys: dict[tuple[str, Kind, str], MessageStored | ConversationStarted] = {}
         self._entries: list[list[object]] = []
         self._conversations: list[list[object]] = []
@@ -79,8 +81,7 @@ class Batch:
             self._threads[rows.uuid(row, "id")] = thread
         for row in await self._query(sql.COMMIT_READERS, ids):
             read_seq, sent_at_read = rows.number(row, "read_seq"), rows.number(row, "sent_at_read")
-            reader = Reader(read_seq, rows.number(row, "sent"), sent_at_read)
-            reader.stored()
+            reader = Reader(rows.number(row, "id"), read_seq, rows.number(row, "sent"), sent_at_read)
             thread = self._threads[rows.uuid(row, "conversation_id")]
             thread.changed_upto = rows.number(row, "changed_upto")
             thread.readers[rows.uuid(row, "user_id")] = reader
@@ -107,9 +108,10 @@ class Batch:
             entry.id, draft.conversation_id, draft.sender_id, draft.content, thread.updated_at, thread.last_seq
         )
         record = MessageStored(self._next(), message)
-        thread.last_offset = record.offset
-        thread.reaches(record.offset)
-        thread.change(draft.sender_id).wrote(message.seq)
+        self._reaches(draft.conversation_id, thread, record.offset)
+        reader = thread.readers[draft.sender_id]
+        reader.wrote(message.seq)
+        self._readers.add(reader)
         head = (record.offset, Kind.MESSAGE.value, message.conversation_id, message.sender_id, message.timestamp)
         self._entries.append([*head, message.id, message.seq, message.content, None, draft.client_message_id])
         self._remember(draft.sender_id, Kind.MESSAGE, draft.client_message_id, record)
@@ -140,9 +142,10 @@ class Batch:
         if draft.seq <= reader.read_seq:
             return Unchanged()
         reader.sent_at_read = await self._sent_upto(draft, thread, reader)
-        thread.change(draft.user_id).read_seq = draft.seq
+        reader.read_seq = draft.seq
+        self._readers.add(reader)
         record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
-        thread.reaches(record.offset)
+        self._reaches(draft.conversation_id, thread, record.offset)
         head = (record.offset, Kind.READ.value, draft.conversation_id, draft.user_id, entry.at)
         self._entries.append([*head, None, None, None, draft.seq, None])
         return record
@@ -151,10 +154,14 @@ class Batch:
         """How many messages of the reader's own have a `seq` up to the new position."""
         if draft.seq == thread.last_seq:
             return reader.sent
-        values = (draft.conversation_id, draft.user_id, reader.stored_read_seq, draft.seq)
-        found = await self._query(sql.COUNT_SENT, *values)
-        new = sum(seq <= draft.seq for seq in reader.new_seqs)
-        return reader.stored_sent_at_read + rows.number(found[0], "sent") + new
+        await self._insert()  # what is counted may be new
+        found = await self._query(sql.COUNT_SENT, draft.conversation_id, draft.user_id, reader.read_seq, draft.seq)
+        return reader.sent_at_read + rows.number(found[0], "sent")
+
+    def _reaches(self, conversation_id: str, thread: Thread, offset: int) -> None:
+        """It has a new latest entry; only when that lies too far ahead, its participants' rows have to be told."""
+        if offset > thread.changed_upto:
+            thread.changed_upto = self._changed[conversation_id] = bound(offset)
 
     def _next(self) -> int:
         self._position += 1
@@ -169,28 +176,24 @@ class Batch:
             self._keys[user_id, kind, key] = record
 
     async def _write(self) -> None:
-        """Each table once; one UPDATE for each conversation and each reader that changed, however many messages."""
-        threads = self._threads.items()
-        await self._many(sql.INSERT_CONVERSATION, self._conversations)
-        await self._many(sql.INSERT_PARTICIPANT, self._participants)
-        await self._many(sql.INSERT_ENTRY, self._entries)
-        await self._many(
-            sql.UPDATE_CONVERSATION,
-            [
-                [name, thread.last_seq, thread.updated_at, thread.last_offset]
-                for name, thread in threads
-                if thread.last_offset is not None
-            ],
-        )
+        """Each table once; one UPDATE for each reader that changed, however many messages."""
+        await self._insert()
         await self._many(
             sql.UPDATE_READER,
-            [
-                [name, user_id, reader.read_seq, reader.sent, reader.sent_at_read, thread.changed_upto]
-                for name, thread in threads
-                for user_id, reader in thread.changed.items()
-            ],
+            [[reader.row, reader.read_seq, reader.sent, reader.sent_at_read] for reader in self._readers],
         )
+        await self._many(sql.UPDATE_CHANGED, [[name, upto] for name, upto in self._changed.items()])
         await self._many(sql.INSERT_ROLE, self._roles)
+
+    async def _insert(self) -> None:
+        """The new rows of conversations and of what happened in them, as far as they are known."""
+        for statement, values in (
+            (sql.INSERT_CONVERSATION, self._conversations),
+            (sql.INSERT_PARTICIPANT, self._participants),
+            (sql.INSERT_ENTRY, self._entries),
+        ):
+            await self._many(statement, values)
+            values.clear()
 
     def remember(self) -> None:
         """It is committed, and how its conversations stand now need not be asked next time."""

@@ -1,4 +1,4 @@
-"""The tables. The log is the one place where anything durable happens; the others say how things stand.
+"""The tables. The log is the one place where anything durable happens; the others say who takes part in what.
 
 A log entry of kind `message` has a `seq` and a `content`, one of kind `read` a `read_seq`, one of kind `start` neither;
 its position is the `offset` of V3.2. Only `vetchat serve` writes them, one process at a time.
@@ -42,15 +42,13 @@ class LogHead(Model):
 
 
 class Conversation(Model):
-    """A conversation as it stands. `last_offset` is the position of its start or of its latest message."""
+    """A conversation as it was started, at this `position` of the log. How it stands is in its latest message."""
 
     id = fields.UUIDField(primary_key=True)
     client = fields.UUIDField()
     pet = fields.UUIDField()
     created_at = fields.BigIntField()
-    updated_at = fields.BigIntField()
-    last_seq = fields.BigIntField()
-    last_offset = fields.BigIntField()
+    position = fields.BigIntField()
 
     class Meta(Model.Meta):
         table = "conversations"

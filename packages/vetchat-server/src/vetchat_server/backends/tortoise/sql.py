@@ -14,11 +14,13 @@ Row = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """One database's way to number parameters, to look for any of several ids, to list the providers in order, and to
-    look into the log conversation by conversation: for messages, for other entries, and for those of known places."""
+    look into the log conversation by conversation: for the latest message, for messages, for other entries, and for
+    those of known places."""
 
     mark: str
     any_of: str
     providers: str
+    latest: str
     messages: str
     others: str
     placed: str
@@ -28,7 +30,7 @@ class Grammar:
         """A statement of this module in this database's words."""
         filled = statement.replace("ANY_OF", self.any_of).replace("PROVIDERS", self.providers)
         filled = filled.replace("MISSED_MESSAGES", self.messages).replace("MISSED_OTHERS", self.others)
-        filled = filled.replace("PLACED", self.placed)
+        filled = filled.replace("LATEST", self.latest).replace("PLACED", self.placed)
         return filled if self.mark == "?" else filled.replace("?", self.mark)
 
     def array(self, ids: Iterable[str]) -> object:
@@ -42,6 +44,10 @@ SQLITE: Final = Grammar(
     providers=(
         "(SELECT group_concat(user_id) FROM (SELECT user_id FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider' ORDER BY place))"
+    ),
+    latest=(
+        "LEFT JOIN log m ON m.conversation_id = c.id"
+        " AND m.seq = (SELECT MAX(seq) FROM log WHERE conversation_id = c.id)"
     ),
     messages=(
         "CROSS JOIN log l ON l.conversation_id = changed.conversation_id"
@@ -58,6 +64,10 @@ POSTGRES: Final = Grammar(
     providers=(
         "(SELECT string_agg(user_id::text, ',' ORDER BY place) FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider')"
+    ),
+    latest=(
+        "LEFT JOIN LATERAL (SELECT * FROM log WHERE conversation_id = c.id AND seq IS NOT NULL"
+        " ORDER BY seq DESC LIMIT 1) m ON TRUE"
     ),
     messages=(  # joined freely, it would rather read what everybody missed and throw away the rest
         "JOIN LATERAL (SELECT position FROM log WHERE conversation_id = changed.conversation_id"
@@ -81,16 +91,19 @@ MOVE_HEAD = "UPDATE log_head SET position = ?1 WHERE id = 1"
 
 # -- commit -----------------------------------------------------------------------------------------------------------
 
-COMMIT_CONVERSATIONS = "SELECT id, last_seq, updated_at FROM conversations WHERE id ANY_OF"
+_STANDING = (
+    "COALESCE(m.at, c.created_at) AS updated_at, COALESCE(m.seq, 0) AS last_seq,"
+    " COALESCE(m.position, c.position) AS last_offset"
+)
+"""How a conversation stands: as its latest message says, or as it was started."""
+
+COMMIT_CONVERSATIONS = f"SELECT c.id, {_STANDING} FROM conversations c LATEST WHERE c.id ANY_OF"
 COMMIT_READERS = (
-    "SELECT conversation_id, user_id, read_seq, sent, sent_at_read, changed_upto FROM participants"
+    "SELECT id, conversation_id, user_id, read_seq, sent, sent_at_read, changed_upto FROM participants"
     " WHERE conversation_id ANY_OF"
 )
 COUNT_SENT = "SELECT COUNT(*) AS sent FROM log WHERE conversation_id = ?1 AND user_id = ?2 AND seq > ?3 AND seq <= ?4"
-INSERT_CONVERSATION = (
-    "INSERT INTO conversations (id, client, pet, created_at, updated_at, last_seq, last_offset)"
-    " VALUES (?1, ?2, ?3, ?4, ?4, 0, ?5)"
-)
+INSERT_CONVERSATION = "INSERT INTO conversations (id, client, pet, created_at, position) VALUES (?1, ?2, ?3, ?4, ?5)"
 INSERT_PARTICIPANT = (
     "INSERT INTO participants"
     " (conversation_id, user_id, role, place, read_seq, sent, sent_at_read, changed_upto)"
@@ -101,11 +114,8 @@ INSERT_ENTRY = (
     " (position, kind, conversation_id, user_id, at, message_id, seq, content, read_seq, key)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 )
-UPDATE_CONVERSATION = "UPDATE conversations SET last_seq = ?2, updated_at = ?3, last_offset = ?4 WHERE id = ?1"
-UPDATE_READER = (
-    "UPDATE participants SET read_seq = ?3, sent = ?4, sent_at_read = ?5, changed_upto = ?6"
-    " WHERE conversation_id = ?1 AND user_id = ?2"
-)
+UPDATE_READER = "UPDATE participants SET read_seq = ?2, sent = ?3, sent_at_read = ?4 WHERE id = ?1"
+UPDATE_CHANGED = "UPDATE participants SET changed_upto = ?2 WHERE conversation_id = ?1"
 INSERT_ROLE = "INSERT INTO seen_roles (user_id, role) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
 
 # -- conversations ----------------------------------------------------------------------------------------------------
@@ -113,19 +123,16 @@ INSERT_ROLE = "INSERT INTO seen_roles (user_id, role) VALUES (?1, ?2) ON CONFLIC
 PARTICIPATES = "SELECT 1 AS found FROM participants WHERE conversation_id = ?1 AND user_id = ?2 AND role = ?3"
 MEMBERSHIPS = "SELECT conversation_id FROM participants WHERE user_id = ?1 AND role = ?2"
 
-_CONVERSATION = (
-    "c.id, c.client, c.pet, c.created_at, c.updated_at, c.last_seq, c.last_offset,"
-    " m.content AS last_message, PROVIDERS AS providers"
-)
-_LAST = "LEFT JOIN log m ON m.conversation_id = c.id AND m.seq = c.last_seq"
+_CONVERSATION = f"c.id, c.client, c.pet, c.created_at, {_STANDING}, m.content AS last_message, PROVIDERS AS providers"
 _LISTED = (
-    f"SELECT {_CONVERSATION}, p.read_seq, (c.last_seq - p.read_seq) - (p.sent - p.sent_at_read) AS unread_count"
-    f" FROM participants p JOIN conversations c ON c.id = p.conversation_id {_LAST}"
+    f"SELECT {_CONVERSATION}, p.read_seq,"
+    " (COALESCE(m.seq, 0) - p.read_seq) - (p.sent - p.sent_at_read) AS unread_count"
+    f" FROM participants p JOIN conversations c ON c.id = p.conversation_id LATEST"
     " WHERE p.user_id = ?1 AND p.role = ?2"
 )
-LOAD = f"SELECT {_CONVERSATION} FROM conversations c {_LAST} WHERE c.id = ?1"
-LIST = f"{_LISTED} ORDER BY c.updated_at DESC, c.id"
-LIST_PAGE = f"{_LISTED} AND c.last_offset < ?3 ORDER BY c.last_offset DESC LIMIT ?4"
+LOAD = f"SELECT {_CONVERSATION} FROM conversations c LATEST WHERE c.id = ?1"
+LIST = f"{_LISTED} ORDER BY updated_at DESC, c.id"
+LIST_PAGE = f"{_LISTED} AND COALESCE(m.position, c.position) < ?3 ORDER BY last_offset DESC LIMIT ?4"
 
 # -- messages and the log ---------------------------------------------------------------------------------------------
 
@@ -150,8 +157,9 @@ _LATER = (  # joined, SQLite would read all messages for a filter first
 )
 _FIRST = (
     "(WITH RECURSIVE halved (low, high) AS ("
-    "SELECT CASE WHEN c.last_offset > ?4 THEN 0 ELSE c.last_seq END, c.last_seq + 1"
-    " FROM conversations c WHERE c.id = p.conversation_id"
+    "SELECT CASE WHEN m.position > ?4 THEN 0 ELSE m.seq END, m.seq FROM log m"
+    " WHERE m.conversation_id = p.conversation_id"
+    " AND m.seq = (SELECT MAX(seq) FROM log WHERE conversation_id = p.conversation_id)"
     f" UNION ALL SELECT CASE WHEN {_LATER} THEN low ELSE (low + high) / 2 END,"
     f" CASE WHEN {_LATER} THEN (low + high) / 2 ELSE high END FROM halved WHERE high - low > 1)"
     " SELECT high FROM halved WHERE high - low = 1)"

@@ -19,26 +19,18 @@ def bound(offset: int) -> int:
     return offset + STRIDE
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reader:
-    """How far one participant has read, and how much it wrote: in the database, and as the batch goes on."""
+    """How far one participant has read, how much it wrote, how much of that up to where it read; `row` is its row."""
 
+    row: int
     read_seq: int
     sent: int
     sent_at_read: int
-    stored_read_seq: int = 0
-    stored_sent_at_read: int = 0
-    new_seqs: list[int] = field(default_factory=list[int])
-
-    def stored(self) -> None:
-        """As it is, it is in the database."""
-        self.stored_read_seq, self.stored_sent_at_read = self.read_seq, self.sent_at_read
-        self.new_seqs.clear()
 
     def wrote(self, seq: int) -> None:
         """One's own message moves the read position only if nothing before it is unread (V4.2)."""
         self.sent += 1
-        self.new_seqs.append(seq)
         if self.read_seq == seq - 1:
             self.read_seq = seq
             self.sent_at_read = self.sent
@@ -46,35 +38,12 @@ class Reader:
 
 @dataclass(slots=True)
 class Thread:
-    """A conversation that the batch touches; none of its log entries lies beyond `changed_upto`.
-
-    `last_offset` is that of the batch's latest message in it; `changed` are the readers whose rows are to be written.
-    """
+    """A conversation that the batch touches; none of its log entries lies beyond `changed_upto`."""
 
     last_seq: int
     updated_at: int
     changed_upto: int = 0
-    last_offset: int | None = None
     readers: dict[str, Reader] = field(default_factory=dict[str, Reader])
-    changed: dict[str, Reader] = field(default_factory=dict[str, Reader])
-
-    def stored(self) -> None:
-        """As it is, it is in the database."""
-        for reader in self.changed.values():
-            reader.stored()
-        self.changed.clear()
-        self.last_offset = None
-
-    def change(self, user_id: str) -> Reader:
-        """A reader whose row is to be written."""
-        reader = self.changed[user_id] = self.readers[user_id]
-        return reader
-
-    def reaches(self, offset: int) -> None:
-        """It has a new latest entry; only when that lies too far ahead, every participant's row has to be told."""
-        if offset > self.changed_upto:
-            self.changed_upto = bound(offset)
-            self.changed |= self.readers
 
 
 class Standing:
@@ -97,8 +66,6 @@ class Standing:
 
     def keep(self, threads: Mapping[str, Thread], position: int) -> None:
         """What was committed: so these stand now, and all others as before."""
-        for thread in threads.values():
-            thread.stored()
         self._threads |= threads
         self._position = position
         for name in list(islice(self._threads, max(0, len(self._threads) - REMEMBERED))):
