@@ -51,13 +51,12 @@ def test_who_never_appeared_does_not_leave() -> None:
     assert not rooms.unsubscribe(phone, HERE)
 
 
-@pytest.mark.clause("R5.6")
-def test_the_others_are_all_subscribed_connections_less_every_one_of_the_user() -> None:
+@pytest.mark.clause("R5.5")
+def test_who_comes_is_subscribed_and_news_only_once() -> None:
     rooms = Rooms()
-    for name, user in (("phone", OLGA), ("laptop", OLGA), ("clinic", VERA)):
-        rooms.subscribe(seated(rooms, name, user), HERE)
-    assert [seat.connection for seat in rooms.subscribed(HERE, less=OLGA.id)] == ["clinic"]
-    assert [seat.connection for seat in rooms.subscribed(HERE, less=VERA.id)] == ["phone", "laptop"]
+    seats = [seated(rooms, name, user) for name, user in (("phone", OLGA), ("clinic", VERA), ("laptop", OLGA))]
+    assert [rooms.come(seat, HERE) for seat in (*seats, *seats)] == [True, True, False, False, False, False]
+    assert [seat.connection for seat in rooms.subscribed(HERE)] == ["phone", "clinic", "laptop"]
     assert not list(rooms.subscribed(THERE))
 
 

@@ -91,8 +91,8 @@ class Delivery:
         seat.position = self.head if position is None else position
         sendings: list[Sending] = []
         for conversation_id in conversation_ids:
-            self.rooms.subscribe(seat, conversation_id)
-            sendings += self._appear(seat, conversation_id, now)
+            if self.rooms.come(seat, conversation_id):
+                sendings += self._joined(seat, conversation_id, now)
         return sendings
 
     def go_live(self, connection: str, position: int) -> list[Sending] | None:
@@ -147,7 +147,9 @@ class Delivery:
         sendings = [Sending(answer, (connection,), answers=connection)]
         if isinstance(answer, events.Subscribed):
             sendings += self._presence(seat, conversation_id)
-        return sendings + self._appear(seat, conversation_id, now)
+        if self.rooms.appear(seat, conversation_id):
+            sendings += self._joined(seat, conversation_id, now)
+        return sendings
 
     def unsubscribe(self, connection: str, conversation_id: str, now: int) -> list[Sending]:
         """Ends one connection's subscription (R4.24)."""
@@ -172,9 +174,8 @@ class Delivery:
         conversation_id, sender_id = record.conversation_id, record.message.sender_id
         seat = self.rooms.seat(origin.connection) if origin else None
         sendings: list[Sending] = []
-        if seat is not None:
-            self.rooms.subscribe(seat, conversation_id)
-            sendings += self._appear(seat, conversation_id, now)
+        if seat is not None and self.rooms.come(seat, conversation_id):
+            sendings += self._joined(seat, conversation_id, now)
         sendings += self._stop_writing(conversation_id, sender_id)
         sent = events.MessageSent(params=events.MessageParams.of(record.message), offset=record.offset)
         return sendings + self._durable(sent, self.rooms.subscribed(conversation_id), origin)
@@ -185,8 +186,7 @@ class Delivery:
         clients = self.rooms.seats_of(conversation.client, Role.CLIENT)
         providers = [seat for user_id in conversation.providers for seat in self.rooms.seats_of(user_id, Role.PROVIDER)]
         for seat in (*clients, *providers):
-            self.rooms.subscribe(seat, conversation.id)
-            self.rooms.appear(seat, conversation.id)
+            self.rooms.come(seat, conversation.id)
         params = events.ConversationParams.of(conversation)
         created = events.ConversationCreated(params=params, offset=record.offset)
         invitation = events.NewConversationInvitation(params=params, offset=record.offset)
@@ -264,9 +264,7 @@ class Delivery:
 
     # -- presence ------------------------------------------------------------------------------------------------------
 
-    def _appear(self, seat: Seat, conversation_id: str, now: int) -> list[Sending]:
-        if not self.rooms.appear(seat, conversation_id):
-            return []
+    def _joined(self, seat: Seat, conversation_id: str, now: int) -> list[Sending]:
         shown = _shown(seat.user)
         params = events.UserJoinedParams(
             user_id=shown.user_id,
@@ -305,7 +303,8 @@ class Delivery:
         return [Sending(events.PresenceState(params=params), (seat.connection,))]
 
     def _to_others(self, event: Event, conversation_id: str, user_id: str) -> list[Sending]:
-        to = tuple(seat.connection for seat in _listening(self.rooms.subscribed(conversation_id, less=user_id), event))
+        seats = _listening(self.rooms.subscribed(conversation_id), event)
+        to = tuple(seat.connection for seat in seats if seat.user.id != user_id)
         return [Sending(event, to)] if to else []
 
     def _seat(self, connection: str) -> Seat:

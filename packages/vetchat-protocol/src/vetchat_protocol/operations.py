@@ -7,7 +7,7 @@ Whoever drives the story answers it with a `T`, or throws one of the errors its 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from .events import Answer
 from .models import Conversation, Listing, Message, User
@@ -22,9 +22,9 @@ class Operation(Generic[T_co]):
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Operation[object], object, T_co]:
-        answer = yield self
-        return cast("T_co", answer)
+    def __await__(self) -> Generator[Operation[object], Any, T_co]:
+        answer: T_co = yield self
+        return answer
 
 
 # -- what the database knows; each may be answered by throwing Refusal(unavailable) -----------------------------------

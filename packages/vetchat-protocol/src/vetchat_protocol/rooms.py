@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .codec import Dialect
@@ -26,9 +26,9 @@ class Seat:
 
 @dataclass(slots=True)
 class Room:
-    """The subscribed seats of one conversation, by user, and the users whose presence the others know of (R5.5)."""
+    """The subscribed seats of one conversation, by connection, and the users who are `present` to the others (R5.5)."""
 
-    seats: dict[str, list[Seat]] = field(default_factory=dict[str, list[Seat]])
+    seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
     present: set[str] = field(default_factory=set[str])
 
 
@@ -78,7 +78,7 @@ class Rooms:
             return False
         seat.subscriptions.add(conversation_id)
         room = self._rooms.setdefault(conversation_id, Room())
-        room.seats.setdefault(seat.user.id, []).append(seat)
+        room.seats[seat.connection] = seat
         return True
 
     def appear(self, seat: Seat, conversation_id: str) -> bool:
@@ -89,34 +89,37 @@ class Rooms:
         present.add(seat.user.id)
         return True
 
+    def come(self, seat: Seat, conversation_id: str) -> bool:
+        """Subscribes the seat and makes its user present; whether the others do not know yet."""
+        if conversation_id not in seat.subscriptions:
+            self.subscribe(seat, conversation_id)
+        return self.appear(seat, conversation_id)
+
     def unsubscribe(self, seat: Seat, conversation_id: str) -> bool:
         """Ends a subscription; whether a user whom the others know of has thereby left (R4.24, R5.5)."""
         if conversation_id not in seat.subscriptions:
             return False
         seat.subscriptions.remove(conversation_id)
         room = self._rooms[conversation_id]
-        seats = room.seats[seat.user.id]
-        seats.remove(seat)
-        if seats:
+        del room.seats[seat.connection]
+        if any(conversation_id in other.subscriptions for other in self._users[seat.user.id, seat.user.role]):
             return False
-        del room.seats[seat.user.id]
         was_present = seat.user.id in room.present
         room.present.discard(seat.user.id)
         if not room.seats:
             del self._rooms[conversation_id]
         return was_present
 
-    def subscribed(self, conversation_id: str, *, less: str | None = None) -> Iterator[Seat]:
-        """The conversation's subscribed seats, less every one of one user (R5.6)."""
+    def subscribed(self, conversation_id: str) -> Collection[Seat]:
+        """The conversation's subscribed seats, as they came."""
         room = self._rooms.get(conversation_id)
-        if room is not None:
-            for user_id, seats in room.seats.items():
-                if user_id != less:
-                    yield from seats
+        return () if room is None else room.seats.values()
 
     def others(self, conversation_id: str, user_id: str) -> tuple[User, ...]:
         """Who else is present, for `presence_state` (V4.3)."""
         room = self._rooms.get(conversation_id)
         if room is None:
             return ()
-        return tuple(room.seats[other][0].user for other in room.seats if other in room.present and other != user_id)
+        there = {seat.user.id: seat.user for seat in room.seats.values() if seat.user.id in room.present}
+        there.pop(user_id, None)
+        return tuple(there.values())

@@ -149,7 +149,9 @@ class Connection:
 
     def push(self, payload: bytes, *, counted: bool) -> None:
         """The one way out: written at once while the peer keeps up; if it reads too slowly, it is ended (V5.3)."""
-        if self._close is TOO_SLOW or (not self._outbox and self._socket is not None and self._socket.write(payload)):
+        if self._close is TOO_SLOW:
+            return
+        if self._writer is None and self._socket is not None and self._socket.write(payload):
             return
         if not self._outbox.push(payload, counted=counted):
             self.end(TOO_SLOW)
@@ -220,7 +222,7 @@ class Connection:
 
     def _answered(self) -> None:
         """The next command's turn comes when the last one's answers are written."""
-        if self._answering and not self._outbox.answers:
+        if self._answering and (self._writer is None or not self._outbox.answers):
             self._answering = self._busy = False
             self._next()
 
@@ -236,12 +238,15 @@ class Connection:
     def _count(self, response: Response) -> None:
         answer = response.answer
         outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
-        self._environment.metrics.command(response.event or "unknown", outcome)
+        self._environment.metrics.commands.add(1, response.event or "unknown", outcome)
 
     # -- writing and time ----------------------------------------------------------------------------------------------
 
     def _start_writing(self, socket: Socket) -> None:
-        """Has one task write as long as something waits; a callback may start it, which anyio does not allow."""
+        """Has one task write as long as something waits; a callback may start it, which anyio does not allow.
+
+        One that failed stays: what comes now must not be written before what waits.
+        """
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(socket))
 
@@ -251,12 +256,11 @@ class Connection:
                 await socket.send(self._outbox.first())
                 self._outbox.written()
                 self._answered()
+            self._writer = None
         except Disconnected:
             self._gone()
         except Exception as failure:  # noqa: BLE001 - `run` raises it
             settle(self._over, None, failure)
-        finally:
-            self._writer = None
 
     def _gone(self) -> None:
         """The peer went by itself: there is nothing left to do."""

@@ -173,8 +173,9 @@ class Hub:
 
     def committed(self, records: Sequence[tuple[Record, Origin | None]]) -> None:
         """The next records of the log."""
+        now = self._clock()
         for record, origin in records:
-            self._deliver(self.delivery.committed(record, origin, self._clock()))
+            self._deliver(self.delivery.committed(record, origin, now))
 
     def user(self, connection: str) -> User:
         """Whose connection it is, from when it has entered."""
@@ -192,7 +193,7 @@ class Hub:
 
     def answer(self, recipient: Recipient, answer: Event) -> None:
         """A direct answer that concerns nobody else."""
-        self._metrics.delivered(answer.event, 1)
+        self._metrics.deliveries.add(1, answer.event)
         recipient.push(encode_event(answer, recipient.dialect), counted=False)
 
     # -- frames out ----------------------------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class Hub:
                 if payload is None:
                     payload = payloads[recipient.dialect] = encode_event(sending.event, recipient.dialect)
                 recipient.push(payload, counted=counted and connection != sending.answers)
-            self._metrics.delivered(sending.event.event, len(sending.to))
+            self._metrics.deliveries.add(len(sending.to), sending.event.event)
 
     def _arm(self) -> None:
         """Keeps one timer for what runs out in the delivery machine (V4.1)."""

@@ -40,10 +40,10 @@ class Metrics:
         self.connections = Gauge(
             "vetchat_connections", "Open connections by dialect and role.", ["dialect", "role"], registry=self.registry
         )
-        self._commands = Tally("vetchat_commands", "Commands by event and outcome.", ["event", "outcome"])
-        self._deliveries = Tally("vetchat_deliveries", "Frames sent to connections, by event.", ["event"])
-        self.registry.register(self._commands)
-        self.registry.register(self._deliveries)
+        self.commands = Tally("vetchat_commands", "Commands by event and outcome.", ["event", "outcome"])
+        self.deliveries = Tally("vetchat_deliveries", "Frames sent to connections, by event.", ["event"])
+        self.registry.register(self.commands)
+        self.registry.register(self.deliveries)
         self.closes = Counter(
             "vetchat_closes", "Connections that the server ended, by close code.", ["code"], registry=self.registry
         )
@@ -65,14 +65,6 @@ class Metrics:
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
             registry=self.registry,
         )
-
-    def command(self, event: str, outcome: str) -> None:
-        """Counts a command that was answered."""
-        self._commands.add(1, event, outcome)
-
-    def delivered(self, event: str, recipients: int) -> None:
-        """Counts what was put out."""
-        self._deliveries.add(recipients, event)
 
     @contextmanager
     def commit(self, size: int) -> Generator[None]:

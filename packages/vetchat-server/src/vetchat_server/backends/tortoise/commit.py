@@ -23,7 +23,9 @@ from . import rows, sql
 from .models import Kind
 from .sql import Grammar, Row
 from .standing import Reader, Standing, Thread, bound
-from .transactions import Transaction
+from .transactions import Transaction, Values
+
+START, MESSAGE, READ = (kind.value for kind in Kind)
 
 
 class Batch:
@@ -37,11 +39,11 @@ class Batch:
         self._threads: dict[str, Thread] = {}
         self._readers: set[Reader] = set()
         self._changed: dict[str, int] = {}
-        self._keys: dict[tuple[str, Kind, str], MessageStored | ConversationStarted] = {}
-        self._entries: list[list[object]] = []
-        self._conversations: list[list[object]] = []
-        self._participants: list[list[object]] = []
-        self._roles: list[list[object]] = []
+        self._keys: dict[tuple[str, int, str], MessageStored | ConversationStarted] = {}
+        self._entries: list[Values] = []
+        self._conversations: list[Values] = []
+        self._participants: list[Values] = []
+        self._roles: list[Values] = []
 
     async def store(self, entries: Sequence[Stamped]) -> list[Outcome]:
         """Stores all entries; the transaction's first statement is a write, and its lock is the order (V3.2)."""
@@ -49,10 +51,7 @@ class Batch:
         end = await self._advance(most)
         if most:
             await self._load(entries)
-        outcomes = [
-            await self._add_read(draft, entry) if isinstance(draft, ReadDraft) else self._add(draft, entry)
-            for entry, draft in ((entry, entry.draft) for entry in entries)
-        ]
+        outcomes = await self._add(entries)
         if self._position != end:  # retries and what moved nothing took no place
             await self._query(sql.MOVE_HEAD, self._position)
         await self._write()
@@ -86,54 +85,61 @@ class Batch:
             thread.changed_upto = rows.number(row, "changed_upto")
             thread.readers[rows.uuid(row, "user_id")] = reader
 
-    def _add(self, draft: MessageDraft | ConversationDraft | RoleDraft, entry: Stamped) -> Outcome:
-        """All that asks the database nothing more."""
-        match draft:
-            case MessageDraft():
-                return self._add_message(draft, entry)
-            case ConversationDraft():
-                return self._add_conversation(draft, entry)
-            case RoleDraft(user_id, role):
-                self._roles.append([user_id, role.value])
-                return Unchanged()
+    async def _add(self, entries: Sequence[Stamped]) -> list[Outcome]:
+        """Numbers everything and notes the rows that are to be written."""
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            match entry.draft:
+                case MessageDraft() as draft:
+                    outcome = self._add_message(draft, entry)
+                case ReadDraft() as draft:
+                    outcome = await self._add_read(draft, entry)
+                case ConversationDraft() as draft:
+                    outcome = self._add_conversation(draft, entry)
+                case RoleDraft(user_id, role):
+                    self._roles.append((user_id, role.value))
+                    outcome = Unchanged()
+            outcomes.append(outcome)
+        return outcomes
 
     def _add_message(self, draft: MessageDraft, entry: Stamped) -> Outcome:
-        earlier = self._earlier(draft.sender_id, Kind.MESSAGE, draft.client_message_id)
-        if earlier is not None:
+        key = draft.client_message_id
+        if key is not None and (earlier := self._keys.get((draft.sender_id, MESSAGE, key))):
             return retried(draft, earlier)
         thread = self._threads[draft.conversation_id]
-        thread.last_seq += 1
-        thread.updated_at = max(thread.updated_at, entry.at)
-        message = Message(
-            entry.id, draft.conversation_id, draft.sender_id, draft.content, thread.updated_at, thread.last_seq
+        seq = thread.last_seq = thread.last_seq + 1
+        at = thread.updated_at = max(thread.updated_at, entry.at)
+        offset = self._next(draft.conversation_id, thread)
+        record = MessageStored(
+            offset, Message(entry.id, draft.conversation_id, draft.sender_id, draft.content, at, seq)
         )
-        record = MessageStored(self._next(), message)
-        self._reaches(draft.conversation_id, thread, record.offset)
         reader = thread.readers[draft.sender_id]
-        reader.wrote(message.seq)
+        reader.wrote(seq)
         self._readers.add(reader)
-        head = (record.offset, Kind.MESSAGE.value, message.conversation_id, message.sender_id, message.timestamp)
-        self._entries.append([*head, message.id, message.seq, message.content, None, draft.client_message_id])
-        self._remember(draft.sender_id, Kind.MESSAGE, draft.client_message_id, record)
+        head = (offset, MESSAGE, draft.conversation_id, draft.sender_id, at)
+        self._entries.append((*head, entry.id, seq, draft.content, None, key))
+        if key is not None:
+            self._keys[draft.sender_id, MESSAGE, key] = record
         return record
 
     def _add_conversation(self, draft: ConversationDraft, entry: Stamped) -> Outcome:
-        earlier = self._earlier(draft.client, Kind.START, draft.client_conversation_id)
-        if earlier is not None:
+        key = draft.client_conversation_id
+        if key is not None and (earlier := self._keys.get((draft.client, START, key))):
             return retried(draft, earlier)
-        offset = self._next()
+        offset = self._position = self._position + 1
         conversation = Conversation(
             entry.id, draft.client, draft.providers, draft.pet, entry.at, entry.at, last_offset=offset
         )
         record = ConversationStarted(offset, conversation)
-        self._conversations.append([entry.id, draft.client, draft.pet, entry.at, offset])
+        self._conversations.append((entry.id, draft.client, draft.pet, entry.at, offset))
         upto = bound(offset)
-        self._participants.append([entry.id, draft.client, Role.CLIENT.value, 0, upto])
+        self._participants.append((entry.id, draft.client, Role.CLIENT.value, 0, upto))
         for place, provider in enumerate(draft.providers):
-            self._participants.append([entry.id, provider, Role.PROVIDER.value, place, upto])
-        head = (offset, Kind.START.value, entry.id, draft.client, entry.at)
-        self._entries.append([*head, None, None, None, None, draft.client_conversation_id])
-        self._remember(draft.client, Kind.START, draft.client_conversation_id, record)
+            self._participants.append((entry.id, provider, Role.PROVIDER.value, place, upto))
+        head = (offset, START, entry.id, draft.client, entry.at)
+        self._entries.append((*head, None, None, None, None, key))
+        if key is not None:
+            self._keys[draft.client, START, key] = record
         return record
 
     async def _add_read(self, draft: ReadDraft, entry: Stamped) -> Outcome:
@@ -144,11 +150,10 @@ class Batch:
         reader.sent_at_read = await self._sent_upto(draft, thread, reader)
         reader.read_seq = draft.seq
         self._readers.add(reader)
-        record = ReadMoved(self._next(), draft.conversation_id, draft.user_id, draft.seq)
-        self._reaches(draft.conversation_id, thread, record.offset)
-        head = (record.offset, Kind.READ.value, draft.conversation_id, draft.user_id, entry.at)
-        self._entries.append([*head, None, None, None, draft.seq, None])
-        return record
+        offset = self._next(draft.conversation_id, thread)
+        head = (offset, READ, draft.conversation_id, draft.user_id, entry.at)
+        self._entries.append((*head, None, None, None, draft.seq, None))
+        return ReadMoved(offset, draft.conversation_id, draft.user_id, draft.seq)
 
     async def _sent_upto(self, draft: ReadDraft, thread: Thread, reader: Reader) -> int:
         """How many messages of the reader's own have a `seq` up to the new position."""
@@ -158,31 +163,22 @@ class Batch:
         found = await self._query(sql.COUNT_SENT, draft.conversation_id, draft.user_id, reader.read_seq, draft.seq)
         return reader.sent_at_read + rows.number(found[0], "sent")
 
-    def _reaches(self, conversation_id: str, thread: Thread, offset: int) -> None:
-        """It has a new latest entry; only when that lies too far ahead, its participants' rows have to be told."""
-        if offset > thread.changed_upto:
-            thread.changed_upto = self._changed[conversation_id] = bound(offset)
-
-    def _next(self) -> int:
+    def _next(self, conversation_id: str, thread: Thread) -> int:
+        """The next place in the log, for this conversation; only if it lies too far ahead, its participants' rows have
+        to be told."""
         self._position += 1
+        if self._position > thread.changed_upto:
+            thread.changed_upto = self._changed[conversation_id] = bound(self._position)
         return self._position
-
-    def _earlier(self, user_id: str, kind: Kind, key: str | None) -> MessageStored | ConversationStarted | None:
-        """What this batch stored under the same client-chosen id, if anything (V2.2)."""
-        return None if key is None else self._keys.get((user_id, kind, key))
-
-    def _remember(self, user_id: str, kind: Kind, key: str | None, record: MessageStored | ConversationStarted) -> None:
-        if key is not None:
-            self._keys[user_id, kind, key] = record
 
     async def _write(self) -> None:
         """Each table once; one UPDATE for each reader that changed, however many messages."""
         await self._insert()
         await self._many(
             sql.UPDATE_READER,
-            [[reader.row, reader.read_seq, reader.sent, reader.sent_at_read] for reader in self._readers],
+            [(reader.row, reader.read_seq, reader.sent, reader.sent_at_read) for reader in self._readers],
         )
-        await self._many(sql.UPDATE_CHANGED, [[name, upto] for name, upto in self._changed.items()])
+        await self._many(sql.UPDATE_CHANGED, list(self._changed.items()))
         await self._many(sql.INSERT_ROLE, self._roles)
 
     async def _insert(self) -> None:
@@ -203,6 +199,6 @@ class Batch:
     async def _query(self, statement: str, *values: object) -> list[Row]:
         return await self._transaction.query(self._grammar(statement), list(values))
 
-    async def _many(self, statement: str, values: list[list[object]]) -> None:
+    async def _many(self, statement: str, values: list[Values]) -> None:
         if values:
             await self._transaction.many(self._grammar(statement), values)

@@ -7,7 +7,7 @@ the COMMIT that failed (R4.7).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar, cast
 
@@ -18,6 +18,9 @@ from .database import Client
 from .sql import Row
 
 T = TypeVar("T")
+
+Values = tuple[object, ...]
+"""What fills the parameters of one statement."""
 
 POSTGRES_FAILURES = (
     asyncpg.PostgresError,
@@ -36,7 +39,7 @@ class Transaction(Protocol):
         """Runs one statement; the rows it answers with."""
         ...
 
-    async def many(self, statement: str, values: list[list[object]]) -> None:
+    async def many(self, statement: str, values: Sequence[Values]) -> None:
         """Runs one statement for each list of values."""
         ...
 
@@ -50,7 +53,7 @@ class SqliteTransaction:
     async def query(self, statement: str, values: list[object]) -> list[Row]:
         return [dict(row) for row in await self._connection.execute_fetchall(statement, values)]
 
-    async def many(self, statement: str, values: list[list[object]]) -> None:
+    async def many(self, statement: str, values: Sequence[Values]) -> None:
         await self._connection.executemany(statement, values)
 
 
@@ -63,7 +66,7 @@ class PostgresTransaction:
     async def query(self, statement: str, values: list[object]) -> list[Row]:
         return [dict(row) for row in await self._connection.fetch(statement, *values)]
 
-    async def many(self, statement: str, values: list[list[object]]) -> None:
+    async def many(self, statement: str, values: Sequence[Values]) -> None:
         await self._connection.executemany(statement, values)
 
 
