@@ -34,31 +34,27 @@ _AT_EOF: Final = StreamReader.at_eof.__code__
 class Inbox:
     """What came from a peer and was not taken yet: as much of an `asyncio.Queue` as uvicorn uses, for one reader."""
 
-    __slots__ = ("_loop", "_messages", "_reader")
+    __slots__ = ("_loop", "_reader", "messages")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._messages: deque[Any] = deque()
+        self.messages: deque[Any] = deque()
         self._reader: asyncio.Future[None] | None = None
 
     def empty(self) -> bool:
-        return not self._messages
+        return not self.messages
 
     def put_nowait(self, message: Any) -> None:
-        self._messages.append(message)
+        self.messages.append(message)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     async def get(self) -> Any:
         """The next message; cancelling loses none."""
-        while not self._messages:
+        while not self.messages:
             self._reader = self._loop.create_future()
             await self._reader
-        return self._messages.popleft()
-
-    def get_nowait(self) -> Any:
-        """The next message; raises IndexError if there is none."""
-        return self._messages.popleft()
+        return self.messages.popleft()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -131,7 +127,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Hands a message on; reading stops only while another one waits. To stop at each, as uvicorn does, is dear."""
-        first, paused = self.queue.empty(), self.read_paused
+        first, paused = not self._inbox.messages, self.read_paused
         self.read_paused = paused or first
         super().send_receive_event_to_app()
         if first:
@@ -139,7 +135,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _hand_on(self, message: dict[str, object]) -> None:
         """The same for a message that did not come through the parser."""
-        if not self._inbox.empty() and not self.read_paused:
+        if self._inbox.messages and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
         self._inbox.put_nowait(message)
@@ -150,10 +146,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def take(self) -> Any:
         """The next ASGI message, None while there is none."""
-        if self._inbox.empty():
+        messages = self._inbox.messages
+        if not messages:
             return None
-        message = self._inbox.get_nowait()
-        if self.read_paused and self._inbox.empty():
+        message = messages.popleft()
+        if self.read_paused and not messages:
             self.read_paused = False
             self.transport.resume_reading()
         return message
