@@ -8,101 +8,197 @@ from vetchat_server.outbox import Outbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("R2.7", "V5.3")]
 
-
-def take(outbox: Outbox) -> list[bytes]:
-    """Everything that waits, written one after the other."""
-    frames: list[bytes] = []
-    while len(outbox):
-        frames.append(outbox.first())
-        outbox.written()
-    return frames
+PATIENCE = 5
 
 
-def test_frames_are_written_in_the_order_in_which_they_came_answers_among_them() -> None:
-    outbox = Outbox(frames=10, size=100)
+class Peer:
+    """A socket whose peer takes what is sent when the test says so; one that `keeps_up` is written to at once."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.keeps_up = False
+        self.failure: Exception | None = None
+        self._room = asyncio.Semaphore(0)
+
+    def write(self, payload: bytes) -> bool:
+        if self.keeps_up:
+            self.frames.append(payload)
+        return self.keeps_up
+
+    async def send(self, payload: bytes) -> None:
+        await self._room.acquire()
+        if self.failure is not None:
+            raise self.failure
+        self.frames.append(payload)
+
+    async def reads(self, outbox: "Watched", count: int = 1) -> None:
+        """Takes so many frames."""
+        for _ in range(count):
+            self._room.release()
+            with fail_after(PATIENCE):
+                await outbox.progress.acquire()
+
+
+class Watched(Outbox):
+    """An outbox that tells of its progress."""
+
+    def __init__(self, *, frames: int = 10, size: int = 100) -> None:
+        super().__init__(frames=frames, size=size, wrote=self.moved, broke=self.failed)
+        self.progress = asyncio.Semaphore(0)
+        self.failures: list[Exception] = []
+
+    def moved(self) -> None:
+        self.progress.release()
+
+    def failed(self, failure: Exception) -> None:
+        self.failures.append(failure)
+        self.progress.release()
+
+
+def opened(*, frames: int = 10, size: int = 100) -> tuple[Watched, Peer]:
+    outbox, peer = Watched(frames=frames, size=size), Peer()
+    outbox.open(peer)
+    return outbox, peer
+
+
+async def test_frames_are_written_in_the_order_in_which_they_came_answers_among_them() -> None:
+    outbox, peer = opened()
     frames = [b"a", b"b", b"c", b"d"]
     for number, frame in enumerate(frames):
         assert outbox.push(frame, counted=number % 2 == 0)
-    assert outbox.first() == b"a", "what is not written stays"
-    assert take(outbox) == frames
+    assert not peer.frames
+    await peer.reads(outbox, 4)
+    assert peer.frames == frames
 
 
-def test_so_many_frames_may_wait_behind_the_one_that_is_written() -> None:
-    outbox = Outbox(frames=3, size=1_000)
+async def test_a_peer_that_keeps_up_is_written_to_at_once_but_nothing_passes_what_waits() -> None:
+    outbox, peer = opened()
+    peer.keeps_up = True
+    assert outbox.push(b"a")
+    assert peer.frames == [b"a"]
+    peer.keeps_up = False
+    assert outbox.push(b"b")
+    peer.keeps_up = True
+    assert outbox.push(b"c")
+    assert peer.frames == [b"a"]
+    await peer.reads(outbox, 2)
+    assert peer.frames == [b"a", b"b", b"c"]
+    with fail_after(PATIENCE):
+        await outbox.emptied()
+    assert outbox.push(b"d")
+    assert peer.frames == [b"a", b"b", b"c", b"d"], "it keeps up again"
+
+
+async def test_what_comes_before_there_is_a_socket_waits_for_it() -> None:
+    outbox, peer = Watched(), Peer()
+    peer.keeps_up = True
+    assert outbox.push(b"early")
+    outbox.open(peer)
+    assert outbox.push(b"late")
+    assert not peer.frames
+    await peer.reads(outbox, 2)
+    assert peer.frames == [b"early", b"late"]
+
+
+async def test_so_many_frames_may_wait_behind_the_one_that_is_written() -> None:
+    outbox, peer = opened(frames=3, size=1_000)
     assert all(outbox.push(b"x") for _ in range(1 + 3))
     assert not outbox.push(b"x")
-    outbox.written()
+    await peer.reads(outbox)
     assert outbox.push(b"y")
     assert not outbox.push(b"x")
-    assert take(outbox) == [b"x", b"x", b"x", b"y"]
+    await peer.reads(outbox, 4)
+    assert peer.frames == [b"x", b"x", b"x", b"x", b"y"]
 
 
-def test_so_many_bytes_may_wait_behind_the_one_that_is_written() -> None:
-    outbox = Outbox(frames=1_000, size=10)
+async def test_so_many_bytes_may_wait_behind_the_one_that_is_written() -> None:
+    outbox, peer = opened(frames=1_000, size=10)
     assert outbox.push(b"1234567890")
     assert outbox.push(b"12345678")
     assert not outbox.push("é…".encode()), "a character may have several bytes"
     assert outbox.push("é".encode())
     assert not outbox.push(b"1")
-    outbox.written()
+    await peer.reads(outbox)
     assert not outbox.push(b"123456789")
     assert outbox.push(b"12345678")
 
 
-def test_a_frame_of_any_size_fits_an_empty_outbox_and_leaves_room_behind_it() -> None:
-    outbox = Outbox(frames=2, size=10)
+async def test_a_frame_of_any_size_fits_an_empty_outbox_and_leaves_room_behind_it() -> None:
+    outbox, peer = opened(frames=2, size=10)
     for _ in range(2):
         assert outbox.push(b"x" * 1_000_000)
         assert outbox.push(b"1234567890")
         assert not outbox.push(b"1")
-        take(outbox)
+        await peer.reads(outbox, 2)
 
 
-def test_answers_do_not_count_and_are_not_counted_against() -> None:
-    outbox = Outbox(frames=1, size=10)
+async def test_answers_do_not_count_and_are_not_counted_against() -> None:
+    outbox, peer = opened(frames=1, size=10)
     for _ in range(50):
         assert outbox.push(b"x" * 100, counted=False)
     assert outbox.push(b"1234567890")
     assert not outbox.push(b"1")
     assert outbox.push(b"x" * 100, counted=False)
-    assert len(outbox) == 52
+    await peer.reads(outbox, 52)
+    assert len(peer.frames) == 52
 
 
-def test_what_did_not_fit_is_not_in_it() -> None:
-    outbox = Outbox(frames=1, size=10)
+async def test_what_did_not_fit_is_not_in_it() -> None:
+    outbox, peer = opened(frames=1)
     assert [outbox.push(frame) for frame in (b"a", b"b", b"c")] == [True, True, False]
-    assert take(outbox) == [b"a", b"b"]
+    await peer.reads(outbox, 2)
     assert [outbox.push(frame) for frame in (b"d", b"e", b"f")] == [True, True, False]
+    await peer.reads(outbox, 2)
+    assert peer.frames == [b"a", b"b", b"d", b"e"]
 
 
 async def test_answered_waits_for_answers_and_for_nothing_else() -> None:
-    outbox = Outbox(frames=10, size=100)
-    with fail_after(5):
+    outbox, peer = opened()
+    with fail_after(PATIENCE):
         await outbox.answered()
         outbox.push(b"news")
         await outbox.answered()
         outbox.push(b"answer", counted=False)
         outbox.push(b"more news")
         answered = asyncio.create_task(outbox.answered())
-        await asyncio.sleep(0)
-        outbox.written()
-        await asyncio.sleep(0)
+        await peer.reads(outbox)
         assert not answered.done(), "the answer itself still waits"
-        outbox.written()
+        await peer.reads(outbox)
         await answered
-        assert len(outbox) == 1
+    assert peer.frames == [b"news", b"answer"]
 
 
 async def test_emptied_waits_for_everything() -> None:
-    outbox = Outbox(frames=10, size=100)
-    with fail_after(5):
+    outbox, peer = opened()
+    with fail_after(PATIENCE):
         await outbox.emptied()
         outbox.push(b"news")
         outbox.push(b"answer", counted=False)
         waiting = [asyncio.create_task(outbox.emptied()) for _ in range(2)]
-        await asyncio.sleep(0)
-        outbox.written()
-        await asyncio.sleep(0)
+        await peer.reads(outbox)
         assert not any(task.done() for task in waiting)
-        outbox.written()
+        await peer.reads(outbox)
         await asyncio.gather(*waiting)
+
+
+async def test_after_a_failure_nothing_is_written_and_nothing_passes_what_waits() -> None:
+    outbox, peer = opened()
+    peer.failure = ConnectionResetError()
+    outbox.push(b"lost")
+    await peer.reads(outbox)
+    assert outbox.failures == [peer.failure]
+    peer.failure, peer.keeps_up = None, True
+    outbox.push(b"later")
+    await asyncio.sleep(0)
+    assert not peer.frames
+    outbox.close()
+
+
+async def test_a_closed_outbox_writes_nothing() -> None:
+    outbox, peer = opened()
+    outbox.push(b"waits")
+    outbox.close()
+    peer.keeps_up = True
+    outbox.push(b"later")
+    await asyncio.sleep(0)
+    assert not peer.frames

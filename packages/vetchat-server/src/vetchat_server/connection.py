@@ -26,7 +26,7 @@ from .driver import Driver
 from .environment import Environment
 from .limits import Bucket
 from .log import settle
-from .outbox import Outbox
+from .outbox import Outbox, Writable
 from .ports import Credentials
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -42,7 +42,7 @@ class Disconnected(Exception):
     """The peer is gone."""
 
 
-class Socket(Protocol):
+class Socket(Writable, Protocol):
     """An accepted WebSocket."""
 
     def listen(self, arrived: Callable[[], None]) -> None:
@@ -56,14 +56,6 @@ class Socket(Protocol):
         """
         ...
 
-    def write(self, payload: bytes) -> bool:
-        """Writes a text frame at once if the peer keeps up; False if not, and then it must be sent."""
-        ...
-
-    async def send(self, payload: bytes) -> None:
-        """Sends a text frame, waiting for the peer to read; raises `Disconnected`."""
-        ...
-
 
 class Connection:
     """One peer: opened before the upgrade is answered, run afterwards, and then released, whatever happened."""
@@ -75,7 +67,9 @@ class Connection:
         self._session = session
         self._credentials = credentials
         limits = environment.limits
-        self._outbox = Outbox(frames=limits.outbox_frames, size=limits.outbox_bytes)
+        self._outbox = Outbox(
+            frames=limits.outbox_frames, size=limits.outbox_bytes, wrote=self._answered, broke=self._broke
+        )
         self._driver = Driver(environment, session, credentials, self, self._outbox)
         refusals = limits.refusals_per_minute
         self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
@@ -88,7 +82,6 @@ class Connection:
         self._ended: asyncio.Event | None = None
         self._socket: Socket | None = None
         self._scope: anyio.CancelScope | None = None
-        self._writer: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: int | None = None
 
@@ -121,8 +114,7 @@ class Connection:
                 self._socket = socket
                 if self._close is not None:  # ended since it was opened
                     self._scope.deadline = asyncio.get_running_loop().time() + FINISH
-                if self._outbox:
-                    self._start_writing(socket)
+                self._outbox.open(socket)
                 self._arm()
                 socket.listen(self._next)
                 self._next()
@@ -133,8 +125,7 @@ class Connection:
                 await self._outbox.emptied()
         finally:
             self._socket = None
-            if self._writer is not None:
-                self._writer.cancel()
+            self._outbox.close()
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
@@ -148,15 +139,9 @@ class Connection:
     # -- what the hub and the service ask of it -----------------------------------------------------------------------
 
     def push(self, payload: bytes, *, counted: bool) -> None:
-        """The one way out: written at once while the peer keeps up; if it reads too slowly, it is ended (V5.3)."""
-        if self._close is TOO_SLOW:
-            return
-        if self._writer is None and self._socket is not None and self._socket.write(payload):
-            return
-        if not self._outbox.push(payload, counted=counted):
+        """Tells the peer something; if it reads too slowly, it is ended (V5.3)."""
+        if self._close is not TOO_SLOW and not self._outbox.push(payload, counted=counted):
             self.end(TOO_SLOW)
-        elif self._socket is not None:
-            self._start_writing(self._socket)
 
     def end(self, close: CloseCode) -> None:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""
@@ -222,7 +207,7 @@ class Connection:
 
     def _answered(self) -> None:
         """The next command's turn comes when the last one's answers are written."""
-        if self._answering and (self._writer is None or not self._outbox.answers):
+        if self._answering and not self._outbox.answers:
             self._answering = self._busy = False
             self._next()
 
@@ -240,27 +225,14 @@ class Connection:
         outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
         self._environment.metrics.commands.add(1, response.event or "unknown", outcome)
 
-    # -- writing and time ----------------------------------------------------------------------------------------------
+    # -- the end, and time ---------------------------------------------------------------------------------------------
 
-    def _start_writing(self, socket: Socket) -> None:
-        """Has one task write as long as something waits; a callback may start it, which anyio does not allow.
-
-        One that failed stays: what comes now must not be written before what waits.
-        """
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write(socket))
-
-    async def _write(self, socket: Socket) -> None:
-        try:
-            while self._outbox:
-                await socket.send(self._outbox.first())
-                self._outbox.written()
-                self._answered()
-            self._writer = None
-        except Disconnected:
+    def _broke(self, failure: Exception) -> None:
+        """Nothing can be written any more."""
+        if isinstance(failure, Disconnected):
             self._gone()
-        except Exception as failure:  # noqa: BLE001 - `run` raises it
-            settle(self._over, None, failure)
+        else:
+            settle(self._over, None, failure)  # `run` raises it
 
     def _gone(self) -> None:
         """The peer went by itself: there is nothing left to do."""

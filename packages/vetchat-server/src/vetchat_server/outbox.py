@@ -1,38 +1,74 @@
-"""What waits to be written to one connection: bounded, in order, nothing dropped in silence (V5.3)."""
+"""The one way out of a connection: bounded, in order, nothing dropped in silence (V5.3)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Writable(Protocol):
+    """The sending half of a WebSocket."""
+
+    def write(self, payload: bytes) -> bool:
+        """Writes a text frame at once if the peer keeps up; False if not, and then it must be sent."""
+        ...
+
+    async def send(self, payload: bytes) -> None:
+        """Sends a text frame, waiting for the peer to read; raises `Disconnected`."""
+        ...
 
 
 class Outbox:
-    """A queue of encoded frames between delivery, which never waits, and a peer that does not keep up.
+    """Writes encoded frames at once while the peer keeps up; else keeps them, in order, until a task has sent them.
 
     `frames` and `size` (bytes) are the most that may wait behind others; a frame of any size fits an empty outbox
     (R2.7). Answers to a connection's own commands and what it pulls itself do not count: whoever pushes them waits for
     `answered` before the next.
+
+    `wrote` is called whenever a frame that waited was sent; `broke` when sending failed, and nothing is written then.
     """
 
-    def __init__(self, *, frames: int, size: int) -> None:
+    def __init__(
+        self, *, frames: int, size: int, wrote: Callable[[], None], broke: Callable[[Exception], None]
+    ) -> None:
         self._frames = frames
         self._size = size
+        self._wrote = wrote
+        self._broke = broke
+        self._socket: Writable | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._counted = 0
         self._bytes = 0
         self._moved: asyncio.Event | None = None
 
-    def __len__(self) -> int:
-        return len(self._queue)
+    def open(self, socket: Writable) -> None:
+        """The peer can be written to from now on; what was pushed before has waited for this."""
+        self._socket = socket
+        if self._queue:
+            self._start(socket)
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        self._socket = None
+        if self._writer is not None:
+            self._writer.cancel()
 
     def push(self, payload: bytes, *, counted: bool = True) -> bool:
-        """Puts a frame at the end; False if it does not fit, and then the connection must end (V5.3)."""
+        """Writes a frame or puts it at the end; False if it does not fit, and then the connection must end (V5.3)."""
+        socket, writing = self._socket, self._writer is not None
+        if socket is not None and not writing and socket.write(payload):
+            return True
         if counted:
             if self._queue and not self._has_room(len(payload)):
                 return False
             self._counted += 1
             self._bytes += len(payload)
         self._queue.append((payload, counted))
+        if socket is not None and not writing:
+            self._start(socket)
         return True
 
     def _has_room(self, size: int) -> bool:
@@ -41,12 +77,22 @@ class Outbox:
         frames, waiting = (self._counted - 1, self._bytes - len(first)) if counted else (self._counted, self._bytes)
         return frames < self._frames and waiting + size <= self._size
 
-    def first(self) -> bytes:
-        """The frame that waits longest; it stays until `written`."""
-        return self._queue[0][0]
+    def _start(self, socket: Writable) -> None:
+        """Has one task send as long as something waits; a callback may start it, which anyio does not allow."""
+        self._writer = asyncio.create_task(self._send(socket))
 
-    def written(self) -> None:
-        """The first frame has been written."""
+    async def _send(self, socket: Writable) -> None:
+        """Sends what waits. After a failure it stays the writer: what comes later must not pass what waits."""
+        try:
+            while self._queue:
+                await socket.send(self._queue[0][0])
+                self._sent()
+            self._writer = None
+        except Exception as failure:  # noqa: BLE001 - whose outbox it is decides what it means
+            self._broke(failure)
+
+    def _sent(self) -> None:
+        """The first frame has been sent."""
         payload, counted = self._queue.popleft()
         if counted:
             self._counted -= 1
@@ -54,6 +100,7 @@ class Outbox:
         if self._moved is not None:
             self._moved.set()
             self._moved = None
+        self._wrote()
 
     @property
     def answers(self) -> int:
