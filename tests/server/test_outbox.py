@@ -31,11 +31,11 @@ class Peer:
             raise self.failure
         self.frames.append(payload)
 
-    async def reads(self, outbox: "Watched", count: int = 1) -> None:
+    async def reads(self, outbox: "Watched", count: int = 1, *, patience: float = PATIENCE) -> None:
         """Takes so many frames."""
         for _ in range(count):
             self._room.release()
-            with fail_after(PATIENCE):
+            with fail_after(patience):
                 await outbox.progress.acquire()
 
 
@@ -194,11 +194,15 @@ async def test_after_a_failure_nothing_is_written_and_nothing_passes_what_waits(
     outbox.close()
 
 
-async def test_a_closed_outbox_writes_nothing() -> None:
+@pytest.mark.parametrize("waiting", [0, 2])
+async def test_a_closed_outbox_writes_nothing(waiting: int) -> None:
     outbox, peer = opened()
-    outbox.push(b"waits")
+    for _ in range(waiting):
+        outbox.push(b"waits")
+    await asyncio.sleep(0)
     outbox.close()
     peer.keeps_up = True
     outbox.push(b"later")
-    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await peer.reads(outbox, patience=0.05)
     assert not peer.frames
