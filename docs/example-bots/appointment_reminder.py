@@ -14,6 +14,7 @@ import logging
 import os
 from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -119,4 +120,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    anyio.run(main)
+    with suppress(KeyboardInterrupt):
+        anyio.run(main)

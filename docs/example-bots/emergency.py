@@ -14,6 +14,7 @@ import re
 import unicodedata
 from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid5
@@ -135,4 +136,5 @@ def open_or_token(variable: str, otherwise: ConnectOptions) -> ConnectOptions:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    anyio.run(main)
+    with suppress(KeyboardInterrupt):
+        anyio.run(main)

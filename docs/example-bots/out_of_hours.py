@@ -11,6 +11,7 @@ import logging
 import os
 from argparse import ArgumentParser
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
@@ -111,4 +112,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    anyio.run(main)
+    with suppress(KeyboardInterrupt):
+        anyio.run(main)

@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
 from typing import Any, get_type_hints
 
 import pytest
@@ -173,6 +175,25 @@ def test_names_and_numbers_that_cannot_be_are_refused() -> None:
         Bot("")
     assert repr(bot) == "<Bot twins: twin>"
     assert repr(Bot("new")) == "<Bot new: no handlers>"
+
+
+def test_a_function_that_cannot_be_awaited_is_refused_when_it_is_registered() -> None:
+    bot = Bot("plain")
+
+    def plain(_: object) -> None: ...
+
+    async def proper(_: object) -> None: ...
+
+    @wraps(proper)
+    def wrapper(given: object) -> Awaitable[None]:
+        return proper(given)
+
+    for register in (bot.hears("a"), bot.on(events.Typing), bot.background):
+        with pytest.raises(TypeError, match="plain must be an async function"):
+            register(plain)  # pyright: ignore[reportArgumentType]
+    awaitable: list[Callable[[object], Awaitable[None]]] = [wrapper, partial(proper), lambda _: proper("anything")]
+    for function in awaitable:
+        bot.background(function)
 
 
 def test_a_decorator_gives_the_function_back() -> None:

@@ -197,6 +197,11 @@ def test_an_id_or_a_role_that_is_none_is_refused_at_once_by_its_name() -> None:
         connect(url, role="vet")
 
 
+def test_a_place_to_resume_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="resume must be a Resume"):
+        connect("ws://127.0.0.1:8000", resume="chat.position")  # pyright: ignore[reportArgumentType]
+
+
 def test_a_buffer_that_holds_nothing_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="at least one event"):
         connect("ws://127.0.0.1:8000", buffer=0)

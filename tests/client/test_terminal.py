@@ -319,7 +319,7 @@ async def test_a_new_conversation_that_is_refused_stays_to_be_mended(open_server
         await hers.press("ctrl+n")
         await hers.write("Dr Bell")
         await hers.press("enter")
-        await hers.shows("UUID")
+        await hers.shows("“Dr” is no id: it must be a UUID in its 36-character form.")
         await hers.press("ctrl+u")
         await hers.press("enter")
         await hers.shows("No vet is invited.")

@@ -53,9 +53,12 @@ def connect(
 
     Raises:
         ValueError: the address, the id or the role is none, or `buffer` is not positive.
-        TypeError: `token` is neither a string nor an async callable; some of those are found out on entering.
+        TypeError: `token` is neither a string nor an async callable; some of those are found out on entering. Or
+            `resume` is no position.
     """
     known_role = _known_role(role)
+    if not isinstance(resume, Resume | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError("resume must be a Resume, the position of an earlier chat.")
     client = Client(
         user_id=_known_id(user_id),
         role=known_role,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from inspect import isclass
+from inspect import isclass, iscoroutinefunction, isfunction, unwrap
 from pathlib import Path
 from ssl import SSLContext
 from typing import TypedDict, TypeVar, Unpack
@@ -79,6 +79,7 @@ class Bot:
         Raises:
             re.error: it is none.
             TypeError: it is no pattern at all, but the function: `hears` was written without parentheses.
+            TypeError (from the decorator): the function is no `async def`.
             ValueError (from the decorator): another handler has the function's name.
         """
         if callable(pattern):
@@ -86,6 +87,7 @@ class Bot:
         compiled = re.compile(pattern, re.IGNORECASE) if isinstance(pattern, str) else pattern
 
         def register(function: HeardHandler) -> HeardHandler:
+            _must_be_async(function)
             self._add(OnText(_name(function), compiled, function))
             return function
 
@@ -98,19 +100,26 @@ class Bot:
 
         Raises:
             ValueError: what is given is no class, or nothing.
+            TypeError (from the decorator): the function is no `async def`.
             ValueError (from the decorator): another handler has the function's name.
         """
         if not kinds or not all(map(isclass, kinds)):  # without parentheses it is given the function
             raise ValueError("Name at least one class of events, for example on(events.NewConversationInvitation).")
 
         def register(function: Callable[[Received[E]], Awaitable[None]]) -> Callable[[Received[E]], Awaitable[None]]:
+            _must_be_async(function)
             self._add(OnEvent(_name(function), kinds, function))
             return function
 
         return register
 
     def background(self, function: Background) -> Background:
-        """Registers a function that runs beside the handlers while the bot does; again, with pauses, if it raises."""
+        """Registers a function that runs beside the handlers while the bot does; again, with pauses, if it raises.
+
+        Raises:
+            TypeError: the function is no `async def`.
+        """
+        _must_be_async(function)
         self._background.append(function)
         return function
 
@@ -176,6 +185,13 @@ class Bot:
             ended = await attendance.listen(tasks)
             tasks.cancel_scope.cancel()
         return ended or chat.ended
+
+
+def _must_be_async(function: Callable[..., object]) -> None:
+    """Finds out now what would fail with the first event; what is no plain function may still return an awaitable."""
+    inner = unwrap(function)
+    if isfunction(inner) and inner.__name__ != "<lambda>" and not iscoroutinefunction(inner):
+        raise TypeError(f"{_name(function)} must be an async function: write `async def`.")
 
 
 def _name(function: Callable[..., object]) -> str:

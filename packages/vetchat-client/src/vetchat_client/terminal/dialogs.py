@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
+from vetchat_protocol.fields import canonical_uuid
 
 from ..errors import VetChatError
 from .correspondence import sentence
@@ -71,13 +72,25 @@ class NewConversation(ModalScreen[str | None]):
         trouble = self.query_one("#trouble", Static)
         trouble.update("Creating …")
         pet = self.query_one("#pet", Input).value.strip()
-        vets = re.split(r"[\s,;]+", self.query_one("#vets", Input).value.strip())
+        vets = [vet for vet in re.split(r"[\s,;]+", self.query_one("#vets", Input).value.strip()) if vet]
         try:
-            self.dismiss(await self._begin(pet, [vet for vet in vets if vet]))
+            for one in (pet, *vets):
+                _must_be_id(one)
+            self.dismiss(await self._begin(pet, vets))
+        except ValueError as error:
+            trouble.update(harmless(str(error)))
         except VetChatError as error:
             trouble.update(harmless(sentence(error)))
         finally:
             self._busy = False
+
+
+def _must_be_id(text: str) -> None:
+    """Says which of several ids is wrong, which the server could only number."""
+    try:
+        canonical_uuid(text)
+    except ValueError as error:
+        raise ValueError(f"“{text}” is no id: it {error}.") from None
 
 
 class Ids(ModalScreen[None]):
