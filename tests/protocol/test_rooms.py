@@ -1,6 +1,7 @@
 """Who is subscribed where and who is there: by examples, and against a naive account of the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,14 @@ def test_only_who_has_appeared_is_among_the_others() -> None:
     assert rooms.others(HERE, OLGA.id) == (VERA,)
     assert not rooms.others(HERE, VERA.id)
     assert not rooms.others(THERE, OLGA.id)
+
+
+@pytest.mark.clause("R5.4", "V4.3")
+def test_somebody_with_two_names_is_among_the_others_by_the_one_that_was_announced() -> None:
+    rooms = Rooms()
+    rooms.come(seated(rooms, "phone", OLGA), HERE)
+    rooms.come(seated(rooms, "laptop", replace(OLGA, display_name="Olga at work")), HERE)
+    assert rooms.others(HERE, VERA.id) == (OLGA,)
 
 
 @pytest.mark.clause("R3.5", "R4.14")

@@ -12,7 +12,7 @@ from vetchat_protocol.models import Listing
 from vetchat_protocol.records import Outcome, Stamped
 from vetchat_protocol.server import Response, respond
 from vetchat_protocol.session import Session
-from vetchat_server import MemoryStore, connection, environment
+from vetchat_server import MemoryStore, connection, environment, service
 from vetchat_server.hub import Hub
 from vetchat_server.ports import StoreUnavailable
 from vetchat_server.upgrade import Denied
@@ -259,17 +259,49 @@ async def test_a_socket_that_fails_ends_its_connection_and_tells(stage: Stage) -
 
 
 class StuckWire(SlowWire):
-    """A peer that reads nothing until it is `free`."""
+    """A peer that reads nothing until it is `free`, and then may fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, failure: BaseException | None = None) -> None:
         super().__init__()
         self.free = asyncio.Event()
         self.stuck = asyncio.Event()
+        self.failure = failure
 
     async def send(self, payload: bytes) -> None:
         self.stuck.set()
         await self.free.wait()
+        if self.failure is not None:
+            raise self.failure
         await super().send(payload)
+
+
+async def test_a_frame_whose_sending_is_cancelled_from_below_ends_the_connection_and_tells(stage: Stage) -> None:
+    wire = StuckWire(asyncio.CancelledError())
+    wire.free.set()
+    owner = await stage.enter("client", new_id(), V1, wire=wire, greets=False)
+    owner.say("hello")
+    with pytest.raises(ConnectionAbortedError), fail_after(PATIENCE):
+        await owner.served
+
+
+@pytest.mark.clause("V5.4")
+async def test_a_socket_that_fails_after_the_end_has_begun_holds_nobody_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (connection, service):
+        monkeypatch.setattr(module, "FINISH", 10 * PATIENCE)
+    monkeypatch.setattr(service, "FLUSH", 10 * PATIENCE)
+    wire = StuckWire(ZeroDivisionError())
+    owner = await stage.enter("client", new_id(), V1, wire=wire, greets=False)
+    owner.say("hello")
+    with fail_after(PATIENCE):
+        await wire.stuck.wait()
+        draining = asyncio.create_task(stage.service.drain())
+        await asyncio.sleep(0)
+        wire.free.set()
+        with pytest.raises(ZeroDivisionError):
+            await owner.served
+        await draining
 
 
 @pytest.mark.clause("R2.7")

@@ -245,6 +245,24 @@ async def test_conversations_roles_and_read_positions_go_in_together_as_well(
     assert len(statements.take()) <= 7
 
 
+@pytest.mark.clause("V4.2")
+async def test_a_read_position_in_the_middle_is_one_count_and_breaks_no_commit_into_pieces_unless_its_reader_wrote(
+    store: TortoiseStore, consultation: Consultation, statements: Statements
+) -> None:
+    talks, client, doctor = (consultation.one, consultation.another), consultation.client.id, consultation.doctor.id
+    for talk in talks:
+        await say(store, talk, consultation.client, *"Hello.")
+    statements.take()
+    read = [(MessageDraft(talk.id, client, "Hello."), ReadDraft(talk.id, doctor, 2)) for talk in talks]
+    await append(store, *(draft for both in read for draft in both))
+    sent = [statement.split()[0] for statement in statements.take()]
+    assert sent == ["UPDATE", "SELECT", "SELECT", "INSERT", "UPDATE"], "the head; the counts; the log, the readers"
+    wrote = [(MessageDraft(talk.id, doctor, "Hello."), ReadDraft(talk.id, doctor, 4)) for talk in talks]
+    await append(store, *(draft for both in wrote for draft in both))
+    sent = [statement.split()[0] for statement in statements.take()]
+    assert sent == ["UPDATE", "INSERT", "SELECT", "INSERT", "SELECT", "INSERT", "UPDATE"]
+
+
 @pytest.mark.clause("R4.2", "V4.2", "V3.6", "R4.19", "V3.3", "V3.4", "S5.1")
 async def test_every_question_is_one_statement(
     store: TortoiseStore, consultation: Consultation, statements: Statements

@@ -91,7 +91,7 @@ class Rooms:
 
     def come(self, seat: Seat, conversation_id: str) -> bool:
         """Subscribes the seat and makes its user present; whether the others do not know yet."""
-        if conversation_id not in seat.subscriptions:
+        if conversation_id not in seat.subscriptions:  # mostly it is, and that is all
             self.subscribe(seat, conversation_id)
         return self.appear(seat, conversation_id)
 
@@ -111,15 +111,17 @@ class Rooms:
         return was_present
 
     def subscribed(self, conversation_id: str) -> Collection[Seat]:
-        """The conversation's subscribed seats, as they came."""
+        """The conversation's subscribed seats, as they came; a view that changes with them."""
         room = self._rooms.get(conversation_id)
         return () if room is None else room.seats.values()
 
     def others(self, conversation_id: str, user_id: str) -> tuple[User, ...]:
-        """Who else is present, for `presence_state` (V4.3)."""
+        """Who else is present, for `presence_state` (V4.3); somebody with several connections as on the first."""
         room = self._rooms.get(conversation_id)
         if room is None:
             return ()
-        there = {seat.user.id: seat.user for seat in room.seats.values() if seat.user.id in room.present}
-        there.pop(user_id, None)
+        there: dict[str, User] = {}
+        for seat in room.seats.values():
+            if seat.user.id in room.present and seat.user.id != user_id:
+                there.setdefault(seat.user.id, seat.user)
         return tuple(there.values())

@@ -82,6 +82,7 @@ class Connection:
         self._ended: asyncio.Event | None = None
         self._socket: Socket | None = None
         self._scope: anyio.CancelScope | None = None
+        self._failure: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: int | None = None
 
@@ -126,6 +127,8 @@ class Connection:
         finally:
             self._socket = None
             self._outbox.close()
+        if self._failure is not None:
+            raise self._failure
 
     def release(self) -> None:
         """Forgets the connection (S5.8); the others are told that it is gone (R5.7)."""
@@ -228,14 +231,13 @@ class Connection:
     # -- the end, and time ---------------------------------------------------------------------------------------------
 
     def _broke(self, failure: Exception) -> None:
-        """Nothing can be written any more."""
-        if isinstance(failure, Disconnected):
-            self._gone()
-        else:
-            settle(self._over, None, failure)  # `run` raises it
+        """Nothing can be written any more; if it is not that the peer has gone, `run` raises it."""
+        if not isinstance(failure, Disconnected):
+            self._failure = failure
+        self._gone()
 
     def _gone(self) -> None:
-        """The peer went by itself: there is nothing left to do."""
+        """The peer is out of reach: there is nothing left to do."""
         if self._scope is not None:
             self._scope.cancel()
 

@@ -27,7 +27,7 @@ class Outbox:
     (R2.7). Answers to a connection's own commands and what it pulls itself do not count: whoever pushes them waits for
     `answered` before the next.
 
-    `wrote` is called whenever a frame that waited was sent; `broke` when sending failed, and nothing is written then.
+    `wrote` is called whenever a frame that waited was sent; `broke` when sending broke, after which nothing is written.
     """
 
     def __init__(
@@ -82,12 +82,16 @@ class Outbox:
         self._writer = asyncio.create_task(self._send(socket))
 
     async def _send(self, socket: Writable) -> None:
-        """Sends what waits. After a failure it stays the writer: what comes later must not pass what waits."""
+        """Sends what waits. When it breaks it stays the writer: what comes later must not pass what waits."""
         try:
             while self._queue:
                 await socket.send(self._queue[0][0])
                 self._sent()
             self._writer = None
+        except asyncio.CancelledError:
+            if self._socket is None:  # closed
+                raise
+            self._broke(ConnectionAbortedError("The server below cancelled a frame that was being sent."))
         except Exception as failure:  # noqa: BLE001 - whose outbox it is decides what it means
             self._broke(failure)
 

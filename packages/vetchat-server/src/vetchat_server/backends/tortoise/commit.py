@@ -1,4 +1,4 @@
-"""One group commit: reads what it needs to know, numbers everything in memory, writes each table once."""
+"""One group commit: reads what it needs to know, numbers everything in memory, and writes it together at the end."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Batch:
             thread.readers[rows.uuid(row, "user_id")] = reader
 
     async def _add(self, entries: Sequence[Stamped]) -> list[Outcome]:
-        """Numbers everything and notes the rows that are to be written."""
+        """Numbers everything; what is to be written comes together in lists."""
         outcomes: list[Outcome] = []
         for entry in entries:
             match entry.draft:
@@ -159,7 +159,8 @@ class Batch:
         """How many messages of the reader's own have a `seq` up to the new position."""
         if draft.seq == thread.last_seq:
             return reader.sent
-        await self._insert()  # what is counted may be new
+        if reader in self._readers:  # some of what is counted may be new
+            await self._insert()
         found = await self._query(sql.COUNT_SENT, draft.conversation_id, draft.user_id, reader.read_seq, draft.seq)
         return reader.sent_at_read + rows.number(found[0], "sent")
 
@@ -172,7 +173,7 @@ class Batch:
         return self._position
 
     async def _write(self) -> None:
-        """Each table once; one UPDATE for each reader that changed, however many messages."""
+        """All new rows, then one UPDATE for each reader that changed, however many messages."""
         await self._insert()
         await self._many(
             sql.UPDATE_READER,

@@ -91,10 +91,7 @@ MOVE_HEAD = "UPDATE log_head SET position = ?1 WHERE id = 1"
 
 # -- commit -----------------------------------------------------------------------------------------------------------
 
-_STANDING = (
-    "COALESCE(m.at, c.created_at) AS updated_at, COALESCE(m.seq, 0) AS last_seq,"
-    " COALESCE(m.position, c.position) AS last_offset"
-)
+_STANDING = "COALESCE(m.at, c.created_at) AS updated_at, COALESCE(m.seq, 0) AS last_seq"
 """How a conversation stands: as its latest message says, or as it was started."""
 
 COMMIT_CONVERSATIONS = f"SELECT c.id, {_STANDING} FROM conversations c LATEST WHERE c.id ANY_OF"
@@ -123,11 +120,14 @@ INSERT_ROLE = "INSERT INTO seen_roles (user_id, role) VALUES (?1, ?2) ON CONFLIC
 PARTICIPATES = "SELECT 1 AS found FROM participants WHERE conversation_id = ?1 AND user_id = ?2 AND role = ?3"
 MEMBERSHIPS = "SELECT conversation_id FROM participants WHERE user_id = ?1 AND role = ?2"
 
-_CONVERSATION = f"c.id, c.client, c.pet, c.created_at, {_STANDING}, m.content AS last_message, PROVIDERS AS providers"
+_CONVERSATION = (
+    f"c.id, c.client, c.pet, c.created_at, {_STANDING}, COALESCE(m.position, c.position) AS last_offset,"
+    " m.content AS last_message, PROVIDERS AS providers"
+)
 _LISTED = (
     f"SELECT {_CONVERSATION}, p.read_seq,"
     " (COALESCE(m.seq, 0) - p.read_seq) - (p.sent - p.sent_at_read) AS unread_count"
-    f" FROM participants p JOIN conversations c ON c.id = p.conversation_id LATEST"
+    " FROM participants p JOIN conversations c ON c.id = p.conversation_id LATEST"
     " WHERE p.user_id = ?1 AND p.role = ?2"
 )
 LOAD = f"SELECT {_CONVERSATION} FROM conversations c LATEST WHERE c.id = ?1"
