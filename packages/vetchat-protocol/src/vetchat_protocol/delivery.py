@@ -303,6 +303,7 @@ class Delivery:
         return [Sending(events.PresenceState(params=params), (seat.connection,))]
 
     def _to_others(self, event: Event, conversation_id: str, user_id: str) -> list[Sending]:
+        """To the conversation's subscribed connections, less every one of the user (R5.6)."""
         seats = _listening(self.rooms.subscribed(conversation_id), event)
         to = tuple(seat.connection for seat in seats if seat.user.id != user_id)
         return [Sending(event, to)] if to else []
