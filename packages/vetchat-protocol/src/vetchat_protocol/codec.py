@@ -111,11 +111,10 @@ def read_command(envelope: Envelope, dialect: Dialect) -> Command:
     """
     frame: dict[str, object] = {"event": envelope.event, "sender_id": envelope.sender_id, "ref": envelope.ref}
     if envelope.params is not None:
-        unknown = _UNKNOWN_ON_BASE[envelope.event] if dialect is Dialect.BASE else frozenset[str]()
-        known = envelope.params.keys() - unknown
-        frame["params"] = (
-            envelope.params if len(known) == len(envelope.params) else {key: envelope.params[key] for key in known}
-        )
+        frame["params"] = envelope.params
+        unknown = _UNKNOWN_ON_BASE[envelope.event]
+        if dialect is Dialect.BASE and not unknown.isdisjoint(envelope.params):
+            frame["params"] = {key: value for key, value in envelope.params.items() if key not in unknown}
     try:
         return _COMMAND.validator.validate_python(frame)
     except ValidationError as error:

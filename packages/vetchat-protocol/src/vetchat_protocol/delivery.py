@@ -171,13 +171,14 @@ class Delivery:
                 return self._read(record, origin)
 
     def _message(self, record: MessageStored, origin: Origin | None, now: int) -> list[Sending]:
-        conversation_id, sender_id = record.conversation_id, record.message.sender_id
+        message = record.message
+        conversation_id = message.conversation_id
         seat = self.rooms.seat(origin.connection) if origin else None
         sendings: list[Sending] = []
         if seat is not None and self.rooms.come(seat, conversation_id):
             sendings += self._joined(seat, conversation_id, now)
-        sendings += self._stop_writing(conversation_id, sender_id)
-        sent = events.MessageSent(params=events.MessageParams.of(record.message), offset=record.offset)
+        sendings += self._stop_writing(conversation_id, message.sender_id)
+        sent = events.MessageSent(params=events.MessageParams.of(message), offset=record.offset)
         return sendings + self._durable(sent, self.rooms.subscribed(conversation_id), origin)
 
     def _started(self, record: ConversationStarted, origin: Origin | None) -> list[Sending]:

@@ -218,15 +218,11 @@ class Connection:
         answer = response.answer
         if answer is not None:
             self._environment.hub.answer(self, answer)
-        self._count(response)
-        if isinstance(answer, Error) and answer.params.code in UNREADABLE and self._refusals.take(self._now()):
+        refused = answer.params.code if isinstance(answer, Error) else None
+        self._environment.metrics.commands.add(1, response.event or "unknown", refused or "ok")
+        if refused in UNREADABLE and self._refusals.take(self._now()):
             raise Closing(TOO_MANY_REFUSED)
         self._arm()
-
-    def _count(self, response: Response) -> None:
-        answer = response.answer
-        outcome = answer.params.code if isinstance(answer, Error) and answer.params.code else "ok"
-        self._environment.metrics.commands.add(1, response.event or "unknown", outcome)
 
     # -- the end, and time ---------------------------------------------------------------------------------------------
 

@@ -90,8 +90,9 @@ class Log:
         if self._lost:
             waiting.fail(_unavailable())
             return
+        if not self._queue:
+            self._wake.set()
         self._queue.append(waiting)
-        self._wake.set()
 
     async def append(self, draft: Draft, origin: Origin | None = None) -> Outcome:
         """The same for a caller who waits; the draft is stored even if that one is cancelled meanwhile.

@@ -64,10 +64,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     something has come, and takes it without waiting.
     """
 
-    subprotocol: str | None = None
+    __slots__ = ("_arrived", "_direct", "_inbox", "subprotocol")  # beside the many that uvicorn keeps in a dict
 
     def __init__(self, *args: Any, direct: bool, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.subprotocol: str | None = None
         self._direct = direct
         self._inbox = Inbox(self.loop)
         self._arrived: Callable[[], None] | None = None
