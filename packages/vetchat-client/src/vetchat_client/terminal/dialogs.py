@@ -74,23 +74,25 @@ class NewConversation(ModalScreen[str | None]):
         pet = self.query_one("#pet", Input).value.strip()
         vets = [vet for vet in re.split(r"[\s,;]+", self.query_one("#vets", Input).value.strip()) if vet]
         try:
-            for one in (pet, *vets):
-                _must_be_id(one)
-            self.dismiss(await self._begin(pet, vets))
-        except ValueError as error:
-            trouble.update(harmless(str(error)))
+            wrong = _wrong_id(pet, *vets)
+            if wrong is None:
+                self.dismiss(await self._begin(pet, vets))
+            else:
+                trouble.update(harmless(wrong))
         except VetChatError as error:
             trouble.update(harmless(sentence(error)))
         finally:
             self._busy = False
 
 
-def _must_be_id(text: str) -> None:
-    """Says which of several ids is wrong, which the server could only number."""
-    try:
-        canonical_uuid(text)
-    except ValueError as error:
-        raise ValueError(f"“{text}” is no id: it {error}.") from None
+def _wrong_id(*ids: str) -> str | None:
+    """Which of several ids is none, and why; the server could only number them."""
+    for one in ids:
+        try:
+            canonical_uuid(one)
+        except ValueError as error:
+            return f"“{one}” is no id: it {error}."
+    return None
 
 
 class Ids(ModalScreen[None]):

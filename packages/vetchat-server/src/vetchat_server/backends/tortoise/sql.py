@@ -65,7 +65,7 @@ POSTGRES: Final = Grammar(
         "(SELECT string_agg(user_id::text, ',' ORDER BY place) FROM participants"
         " WHERE conversation_id = c.id AND role = 'provider')"
     ),
-    latest=(
+    latest=(  # joined as SQLite does it, it would read the log in full
         "LEFT JOIN LATERAL (SELECT * FROM log WHERE conversation_id = c.id AND seq IS NOT NULL"
         " ORDER BY seq DESC LIMIT 1) m ON TRUE"
     ),
