@@ -124,7 +124,7 @@ class PlainServer:
             "conversation_id": conversation_id,
             "sender_id": sender_id,
             "content": content,
-            "timestamp": 1_672_574_400_000,
+            "timestamp": 1_672_574_400_000 + len(self.messages),
         }
         with self._lock:
             self.messages.append(message)

@@ -20,13 +20,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def message(number: int, sender: str = OTHER, *, base: bool = False) -> Message:
+def message(number: int, sender: str = OTHER, *, base: bool = False, later: int = 0) -> Message:
     return Message(
         id=f"50000000-0000-4000-8000-{number:012}",
         conversation_id=TALK,
         sender_id=sender,
         content=f"Message {number}.",
-        timestamp=1_672_574_400_000,
+        timestamp=1_672_574_400_000 + later,
         seq=None if base else number,
     )
 
@@ -65,6 +65,18 @@ def test_pages_and_events_in_any_order_make_one_history_without_a_gap(data: st.D
     thread.turn(page([message(number, base=base) for number in range(oldest - 1, 0, -1)]))
     assert numbers(thread) == list(range(1, last + 1))
     assert thread.complete
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_a_page_that_is_newer_than_the_events_heard_so_far_comes_after_them(base: bool) -> None:
+    said = [message(number, base=base, later=number) for number in range(10)]
+    thread = Thread(ME, conversation())
+    for one in said[:4]:
+        thread.add(one)
+    thread.turn(page(said[:5:-1], has_more=True))
+    for one in said[4:]:
+        thread.add(one)
+    assert numbers(thread) == list(range(10))
 
 
 async def test_a_page_that_was_asked_for_before_a_reset_is_of_no_use_after_it() -> None:

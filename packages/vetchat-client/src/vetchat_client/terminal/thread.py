@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -83,14 +84,10 @@ class Thread:
         self._splice(page.messages[::-1])
 
     def add(self, message: Message) -> None:
-        """Adds a message that was just stored, unless it is there already; its `seq` says where, if it has one."""
-        if message.id in self._known:
-            return
-        self._known.add(message.id)
-        place = len(self.messages)
-        while place and (self.messages[place - 1].seq or 0) > (message.seq or 0):
-            place -= 1
-        self.messages.insert(place, message)
+        """Adds a message that was just stored, unless it is there already."""
+        if message.id not in self._known:
+            self._known.add(message.id)
+            self.messages.insert(bisect_right(self.messages, _order(message), key=_order), message)
 
     def happened(self, message: Message, offset: int | None) -> None:
         """A message was stored: adds it, and brings what is known of the conversation up to date."""
@@ -112,10 +109,13 @@ class Thread:
             self.read_seq += 1  # as the server does (V4.2)
 
     def _splice(self, page: Sequence[Message]) -> None:
-        """Puts a run of messages, the oldest first, where it belongs; without an overlap it comes before the rest."""
+        """Puts a run of messages, the oldest first, where it belongs; a gap before it is of events that still come."""
+        if not page:
+            return
         there = {message.id for message in page}
         common = [index for index, message in enumerate(self.messages) if message.id in there]
-        before, after = (common[0], common[-1] + 1) if common else (0, 0)
+        place = bisect_left(self.messages, _order(page[-1]), key=_order)
+        before, after = (common[0], common[-1] + 1) if common else (place, place)
         self.messages[before:after] = page
         self._known |= there
 
@@ -167,3 +167,8 @@ class Thread:
         self.returned.clear()
         self.draft = text
         return text
+
+
+def _order(message: Message) -> tuple[int, int]:
+    """What a later message has more of: its number, or on the base wire its time."""
+    return (message.seq or 0, message.timestamp)
