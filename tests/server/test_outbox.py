@@ -43,9 +43,22 @@ class Watched(Outbox):
     """An outbox that tells of its progress."""
 
     def __init__(self, *, frames: int = 10, size: int = 100) -> None:
-        super().__init__(frames=frames, size=size, wrote=self.moved, broke=self.failed)
+        super().__init__(frames=frames, size=size, wrote=self.moved, full=self.overflowed, broke=self.failed)
         self.progress = asyncio.Semaphore(0)
         self.failures: list[Exception] = []
+        self.overflows = 0
+
+    def takes(self, *payloads: bytes) -> bool:
+        """Pushes these as news; whether all of them fitted."""
+        for payload in payloads:
+            self.push(payload, counted=True)
+        return not self.overflows
+
+    def answers_with(self, payload: bytes) -> None:
+        self.push(payload, counted=False)
+
+    def overflowed(self) -> None:
+        self.overflows += 1
 
     def moved(self) -> None:
         self.progress.release()
@@ -65,7 +78,7 @@ async def test_frames_are_written_in_the_order_in_which_they_came_answers_among_
     outbox, peer = opened()
     frames = [b"a", b"b", b"c", b"d"]
     for number, frame in enumerate(frames):
-        assert outbox.push(frame, counted=number % 2 == 0)
+        outbox.push(frame, counted=number % 2 == 0)
     assert not peer.frames
     await peer.reads(outbox, 4)
     assert peer.frames == frames
@@ -74,27 +87,27 @@ async def test_frames_are_written_in_the_order_in_which_they_came_answers_among_
 async def test_a_peer_that_keeps_up_is_written_to_at_once_but_nothing_passes_what_waits() -> None:
     outbox, peer = opened()
     peer.keeps_up = True
-    assert outbox.push(b"a")
+    assert outbox.takes(b"a")
     assert peer.frames == [b"a"]
     peer.keeps_up = False
-    assert outbox.push(b"b")
+    assert outbox.takes(b"b")
     peer.keeps_up = True
-    assert outbox.push(b"c")
+    assert outbox.takes(b"c")
     assert peer.frames == [b"a"]
     await peer.reads(outbox, 2)
     assert peer.frames == [b"a", b"b", b"c"]
     with fail_after(PATIENCE):
         await outbox.emptied()
-    assert outbox.push(b"d")
+    assert outbox.takes(b"d")
     assert peer.frames == [b"a", b"b", b"c", b"d"], "it keeps up again"
 
 
 async def test_what_comes_before_there_is_a_socket_waits_for_it() -> None:
     outbox, peer = Watched(), Peer()
     peer.keeps_up = True
-    assert outbox.push(b"early")
+    assert outbox.takes(b"early")
     outbox.open(peer)
-    assert outbox.push(b"late")
+    assert outbox.takes(b"late")
     assert not peer.frames
     await peer.reads(outbox, 2)
     assert peer.frames == [b"early", b"late"]
@@ -102,64 +115,81 @@ async def test_what_comes_before_there_is_a_socket_waits_for_it() -> None:
 
 async def test_so_many_frames_may_wait_behind_the_one_that_is_written() -> None:
     outbox, peer = opened(frames=3, size=1_000)
-    assert all(outbox.push(b"x") for _ in range(1 + 3))
-    assert not outbox.push(b"x")
+    assert outbox.takes(b"a", b"b", b"c", b"d")
     await peer.reads(outbox)
-    assert outbox.push(b"y")
-    assert not outbox.push(b"x")
-    await peer.reads(outbox, 4)
-    assert peer.frames == [b"x", b"x", b"x", b"x", b"y"]
+    assert outbox.takes(b"e")
+    assert not outbox.takes(b"f")
 
 
-async def test_so_many_bytes_may_wait_behind_the_one_that_is_written() -> None:
+@pytest.mark.parametrize(
+    ("read", "more", "fits"),
+    [
+        (0, "é…".encode(), False),  # a character may have several bytes
+        (0, "é".encode(), True),
+        (1, b"123456789", False),
+        (1, b"1234567890", False),
+        (2, b"x" * 1_000_000, True),
+        (2, b"12345678", True),
+    ],
+)
+async def test_so_many_bytes_may_wait_behind_the_one_that_is_written(read: int, more: bytes, fits: bool) -> None:
     outbox, peer = opened(frames=1_000, size=10)
-    assert outbox.push(b"1234567890")
-    assert outbox.push(b"12345678")
-    assert not outbox.push("é…".encode()), "a character may have several bytes"
-    assert outbox.push("é".encode())
-    assert not outbox.push(b"1")
-    await peer.reads(outbox)
-    assert not outbox.push(b"123456789")
-    assert outbox.push(b"12345678")
+    assert outbox.takes(b"1234567890", b"12345678")
+    await peer.reads(outbox, read)
+    if read == 1:
+        assert outbox.takes(b"12")
+    assert outbox.takes(more) == fits
 
 
 async def test_a_frame_of_any_size_fits_an_empty_outbox_and_leaves_room_behind_it() -> None:
     outbox, peer = opened(frames=2, size=10)
     for _ in range(2):
-        assert outbox.push(b"x" * 1_000_000)
-        assert outbox.push(b"1234567890")
-        assert not outbox.push(b"1")
+        assert outbox.takes(b"x" * 1_000_000, b"1234567890")
         await peer.reads(outbox, 2)
+    assert not outbox.takes(b"x" * 1_000_000, b"1234567890", b"1")
 
 
 async def test_answers_do_not_count_and_are_not_counted_against() -> None:
     outbox, peer = opened(frames=1, size=10)
     for _ in range(50):
-        assert outbox.push(b"x" * 100, counted=False)
-    assert outbox.push(b"1234567890")
-    assert not outbox.push(b"1")
-    assert outbox.push(b"x" * 100, counted=False)
-    await peer.reads(outbox, 52)
-    assert len(peer.frames) == 52
+        outbox.answers_with(b"x" * 100)
+    assert outbox.takes(b"1234567890")
+    outbox.answers_with(b"x" * 100)
+    await peer.reads(outbox, 51)
+    assert len(peer.frames) == 51
+    assert not outbox.takes(b"1", b"2")
 
 
-async def test_what_did_not_fit_is_not_in_it() -> None:
+async def test_when_something_did_not_fit_nothing_is_written_any_more_and_it_is_told_once() -> None:
     outbox, peer = opened(frames=1)
-    assert [outbox.push(frame) for frame in (b"a", b"b", b"c")] == [True, True, False]
-    await peer.reads(outbox, 2)
-    assert [outbox.push(frame) for frame in (b"d", b"e", b"f")] == [True, True, False]
-    await peer.reads(outbox, 2)
-    assert peer.frames == [b"a", b"b", b"d", b"e"]
+    assert outbox.takes(b"a", b"b")
+    assert not outbox.takes(b"c", b"d")
+    outbox.answers_with(b"e")
+    peer.keeps_up = True
+    outbox.answers_with(b"f")
+    with pytest.raises(TimeoutError):
+        await peer.reads(outbox, patience=0.05)
+    assert not peer.frames
+    assert outbox.overflows == 1
+
+
+async def test_what_did_not_fit_before_there_was_a_socket_ends_it_too() -> None:
+    outbox, peer = Watched(frames=1), Peer()
+    assert not outbox.takes(b"a", b"b", b"c")
+    outbox.open(peer)
+    with pytest.raises(TimeoutError):
+        await peer.reads(outbox, patience=0.05)
+    assert not peer.frames
 
 
 async def test_answered_waits_for_answers_and_for_nothing_else() -> None:
     outbox, peer = opened()
     with fail_after(PATIENCE):
         await outbox.answered()
-        outbox.push(b"news")
+        outbox.takes(b"news")
         await outbox.answered()
-        outbox.push(b"answer", counted=False)
-        outbox.push(b"more news")
+        outbox.answers_with(b"answer")
+        outbox.takes(b"more news")
         answered = asyncio.create_task(outbox.answered())
         await peer.reads(outbox)
         assert not answered.done(), "the answer itself still waits"
@@ -172,8 +202,8 @@ async def test_emptied_waits_for_everything() -> None:
     outbox, peer = opened()
     with fail_after(PATIENCE):
         await outbox.emptied()
-        outbox.push(b"news")
-        outbox.push(b"answer", counted=False)
+        outbox.takes(b"news")
+        outbox.answers_with(b"answer")
         waiting = [asyncio.create_task(outbox.emptied()) for _ in range(2)]
         await peer.reads(outbox)
         assert not any(task.done() for task in waiting)
@@ -184,11 +214,11 @@ async def test_emptied_waits_for_everything() -> None:
 async def test_after_a_failure_nothing_is_written_and_nothing_passes_what_waits() -> None:
     outbox, peer = opened()
     peer.failure = ConnectionResetError()
-    outbox.push(b"lost")
+    outbox.takes(b"lost")
     await peer.reads(outbox)
     assert outbox.failures == [peer.failure]
     peer.failure, peer.keeps_up = None, True
-    outbox.push(b"later")
+    outbox.takes(b"later")
     await asyncio.sleep(0)
     assert not peer.frames
     outbox.close()
@@ -198,11 +228,11 @@ async def test_after_a_failure_nothing_is_written_and_nothing_passes_what_waits(
 async def test_a_closed_outbox_writes_nothing(waiting: int) -> None:
     outbox, peer = opened()
     for _ in range(waiting):
-        outbox.push(b"waits")
+        outbox.takes(b"waits")
     await asyncio.sleep(0)
     outbox.close()
     peer.keeps_up = True
-    outbox.push(b"later")
+    outbox.takes(b"later")
     with pytest.raises(TimeoutError):
         await peer.reads(outbox, patience=0.05)
     assert not peer.frames

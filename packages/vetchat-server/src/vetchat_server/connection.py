@@ -68,8 +68,13 @@ class Connection:
         self._credentials = credentials
         limits = environment.limits
         self._outbox = Outbox(
-            frames=limits.outbox_frames, size=limits.outbox_bytes, wrote=self._answered, broke=self._broke
+            frames=limits.outbox_frames,
+            size=limits.outbox_bytes,
+            wrote=self._answered,
+            full=partial(self.end, TOO_SLOW),
+            broke=self._broke,
         )
+        self.push = self._outbox.push  # the way for what the hub has to tell
         self._driver = Driver(environment, session, credentials, self, self._outbox)
         refusals = limits.refusals_per_minute
         self._refusals = Bucket(refusals / 60, refusals, refusals, environment.clock())
@@ -140,11 +145,6 @@ class Connection:
         self._environment.hub.leave(self.id)
 
     # -- what the hub and the service ask of it -----------------------------------------------------------------------
-
-    def push(self, payload: bytes, *, counted: bool) -> None:
-        """Tells the peer something; if it reads too slowly, it is ended (V5.3)."""
-        if self._close is not TOO_SLOW and not self._outbox.push(payload, counted=counted):
-            self.end(TOO_SLOW)
 
     def end(self, close: CloseCode) -> None:
         """Ends it with this close code, once the command at hand is finished; at once if it is too slow."""

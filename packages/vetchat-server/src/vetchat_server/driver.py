@@ -120,10 +120,11 @@ class Driver:
         match operation:
             case ask.Admit():
                 return self._admit()
-            case ask.Participates(conversation_id) if hub.is_subscribed(connection, conversation_id):
-                return True
-            case ask.Append(draft, ref):
-                self._environment.log.submit(draft, Origin(connection, ref), partial(self._go_on, story))
+            case ask.Participates() if hub.is_subscribed(connection, operation.conversation_id):
+                return True  # a pattern that takes an operation apart would cost more than all else here
+            case ask.Append():
+                origin = Origin(connection, operation.ref)
+                self._environment.log.submit(operation.draft, origin, partial(self._go_on, story))
                 return LATER
             case ask.Announce(conversation_id, answer):
                 return hub.announce(connection, conversation_id, answer)

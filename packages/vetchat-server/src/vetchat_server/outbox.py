@@ -27,16 +27,25 @@ class Outbox:
     (R2.7). Answers to a connection's own commands and what it pulls itself do not count: whoever pushes them waits for
     `answered` before the next.
 
-    `wrote` is called whenever a frame that waited was sent; `broke` when sending broke, after which nothing is written.
+    `wrote` is called whenever a frame that waited was sent; `full` when one did not fit and `broke` when sending broke,
+    after both of which nothing is written.
     """
 
     def __init__(
-        self, *, frames: int, size: int, wrote: Callable[[], None], broke: Callable[[Exception], None]
+        self,
+        *,
+        frames: int,
+        size: int,
+        wrote: Callable[[], None],
+        full: Callable[[], None],
+        broke: Callable[[Exception], None],
     ) -> None:
         self._frames = frames
         self._size = size
         self._wrote = wrote
+        self._full = full
         self._broke = broke
+        self._closed = False
         self._socket: Writable | None = None
         self._writer: asyncio.Task[None] | None = None
         self._queue: deque[tuple[bytes, bool]] = deque()
@@ -46,30 +55,37 @@ class Outbox:
 
     def open(self, socket: Writable) -> None:
         """The peer can be written to from now on; what was pushed before has waited for this."""
+        if self._closed:
+            return
         self._socket = socket
         if self._queue:
             self._start(socket)
 
     def close(self) -> None:
         """Nothing is written any more."""
-        self._socket = None
+        self._socket, self._closed = None, True
         if self._writer is not None:
             self._writer.cancel()
 
-    def push(self, payload: bytes, *, counted: bool = True) -> bool:
-        """Writes a frame or puts it at the end; False if it does not fit, and then the connection must end (V5.3)."""
-        socket, writing = self._socket, self._writer is not None
-        if socket is not None and not writing and socket.write(payload):
-            return True
+    def push(self, payload: bytes, *, counted: bool) -> None:
+        """Writes a frame or puts it at the end; if it does not fit, the connection must end (V5.3)."""
+        if self._socket is None or self._writer is not None or not self._socket.write(payload):
+            self._keep(payload, counted)
+
+    def _keep(self, payload: bytes, counted: bool) -> None:
+        """Puts a frame that cannot be written now at the end."""
+        if self._closed:
+            return
         if counted:
             if self._queue and not self._has_room(len(payload)):
-                return False
+                self.close()
+                self._full()
+                return
             self._counted += 1
             self._bytes += len(payload)
         self._queue.append((payload, counted))
-        if socket is not None and not writing:
-            self._start(socket)
-        return True
+        if self._socket is not None and self._writer is None:
+            self._start(self._socket)
 
     def _has_room(self, size: int) -> bool:
         """Whether one more frame may wait behind others; the first one waits behind nobody (R2.7)."""

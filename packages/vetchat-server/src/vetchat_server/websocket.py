@@ -64,13 +64,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     something has come, and takes it without waiting.
     """
 
-    __slots__ = ("_arrived", "_direct", "_inbox", "subprotocol")  # beside the many that uvicorn keeps in a dict
+    __slots__ = ("_arrived", "_between", "_direct", "_inbox", "subprotocol")  # beside the many in uvicorn's dict
 
     def __init__(self, *args: Any, direct: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.subprotocol: str | None = None
         self._direct = direct
         self._inbox = Inbox(self.loop)
+        self._between = False
         self._arrived: Callable[[], None] | None = None
         self.queue = cast("asyncio.Queue[Any]", self._inbox)
 
@@ -84,6 +85,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         text = self._whole_text(data)
         if text is None:
             super().data_received(data)
+            self._between = self._between_messages()
             if self.close_sent and not self.transport.is_closing():
                 self.transport.pause_reading()
                 self.loop.call_later(BREATH, self._read_on)
@@ -97,7 +99,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
         Everything else is left to the parser of websockets: what is split, joined, long, of another kind, or wrong.
         """
-        if len(data) < 6 or data[0] != 0x81 or not 0x80 <= data[1] <= 0xFE or not self._between_messages():
+        if not self._between or self.close_sent or len(data) < 6 or data[0] != 0x81 or not 0x80 <= data[1] <= 0xFE:
             return None
         size, start = data[1] & 0x7F, 6
         if size == 126:
