@@ -119,14 +119,14 @@ class PlainServer:
         self._store(params["conversation_id"], sender_id, params["content"])
 
     def _store(self, conversation_id: str, sender_id: str, content: str) -> None:
-        message = {
-            "id": str(uuid4()),
-            "conversation_id": conversation_id,
-            "sender_id": sender_id,
-            "content": content,
-            "timestamp": 1_672_574_400_000 + len(self.messages),
-        }
         with self._lock:
+            message = {
+                "id": str(uuid4()),
+                "conversation_id": conversation_id,
+                "sender_id": sender_id,
+                "content": content,
+                "timestamp": 1_672_574_400_000 + len(self.messages),
+            }
             self.messages.append(message)
         self._tell_all("message_sent", message)
 

@@ -79,6 +79,19 @@ def test_a_page_that_is_newer_than_the_events_heard_so_far_comes_after_them(base
     assert numbers(thread) == list(range(10))
 
 
+def test_where_the_servers_clock_was_set_back_nothing_is_lost_and_older_pages_are_older() -> None:
+    said = [message(number, base=True, later=-number) for number in range(9)]
+    thread = Thread(ME, conversation())
+    for one in (said[6], said[8], said[7]):
+        thread.happened(one, None)
+    thread.turn(page([said[8], said[6], said[5]], has_more=True))  # it was read before the event of the other came
+    assert sorted(numbers(thread)) == [5, 6, 7, 8]
+    thread.turn(page(said[3:1:-1], has_more=True))
+    thread.turn(page(said[1::-1]))
+    assert numbers(thread)[:4] == [0, 1, 2, 3]
+    assert sorted(numbers(thread)) == [0, 1, 2, 3, 5, 6, 7, 8]
+
+
 async def test_a_page_that_was_asked_for_before_a_reset_is_of_no_use_after_it() -> None:
     thread = Thread(ME, conversation())
     thread.turn(page([message(50), message(49)], has_more=True))

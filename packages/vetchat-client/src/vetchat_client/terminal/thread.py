@@ -15,10 +15,11 @@ from ..chat import Conversation, History, Message
 class Thread:
     """A conversation, the part of its messages that is loaded, who is there, and what one is about to say.
 
-    `messages` are the oldest first and without a gap; `complete` says that nothing older exists. `outbox` holds what is
-    on its way to the server, `returned` what was refused and is to be edited again. `unread` counts what others have
-    written; `new_from` is the `seq` after which everything was new when the conversation was opened. `typing` says
-    until when (s of a monotonic clock) somebody is. The troubles are sentences on why something was not sent or loaded.
+    `messages` are the oldest first, without a gap once the events that a page has overtaken have come; `complete` says
+    that nothing older exists. `outbox` holds what is on its way to the server, `returned` what was refused and is to be
+    edited again. `unread` counts what others have written; `new_from` is the `seq` after which everything was new when
+    the conversation was opened. `typing` says until when (s of a monotonic clock) somebody is. The troubles are
+    sentences on why something was not sent or loaded.
     """
 
     me: str
@@ -78,10 +79,10 @@ class Thread:
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def turn(self, page: History) -> None:
-        """Adds a page of the history, which is next to what there is or overlaps it."""
+        """Adds the newest page of the history, or one that is older than what there is, or overlaps it."""
+        self._splice(page.messages[::-1])
         self.complete = self.complete or not page.has_more
         self.loaded = True
-        self._splice(page.messages[::-1])
 
     def add(self, message: Message) -> None:
         """Adds a message that was just stored, unless it is there already."""
@@ -109,14 +110,18 @@ class Thread:
             self.read_seq += 1  # as the server does (V4.2)
 
     def _splice(self, page: Sequence[Message]) -> None:
-        """Puts a run of messages, the oldest first, where it belongs; a gap before it is of events that still come."""
-        if not page:
-            return
+        """Puts a run of messages, the oldest first, where it belongs.
+
+        Only the first page may be newer than what there is: then it has overtaken events, which still come.
+        """
         there = {message.id for message in page}
         common = [index for index, message in enumerate(self.messages) if message.id in there]
-        place = bisect_left(self.messages, _order(page[-1]), key=_order)
-        before, after = (common[0], common[-1] + 1) if common else (place, place)
-        self.messages[before:after] = page
+        if common:
+            before, after = common[0], common[-1] + 1
+        else:
+            before = after = bisect_left(self.messages, _order(page[-1]), key=_order) if page and not self.loaded else 0
+        among = [message for message in self.messages[before:after] if message.id not in there]
+        self.messages[before:after] = [*page, *among]
         self._known |= there
 
     # -- reading -----------------------------------------------------------------------------------------------------
