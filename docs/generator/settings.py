@@ -12,7 +12,8 @@ from .markdown import linked, page, table
 INTRODUCTION: Final = """\
 Every setting of `vetchat serve` is an environment variable; `--host`, `--port` and `--database` are options as well,
 and the option wins. Times are in seconds, sizes in bytes. A value that makes no sense is a sentence on the terminal and
-a refusal to start. A variable that sets nothing but looks like one that would is named in the log.
+a refusal to start. So is an empty variable about tokens, lest a secret that went missing let everybody in; any other
+empty one counts as not set. A variable that sets nothing but looks like one that would is named in the log.
 """
 
 LIMITS_INTRODUCTION: Final = """\

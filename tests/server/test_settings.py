@@ -203,6 +203,12 @@ def test_tokens_are_verified_by_one_thing(refused: Vetchat, tmp_path: Path) -> N
     assert "exclude" in refused(jwt_keys=keys, open="true")[1]
 
 
+@pytest.mark.clause("R1.3")
+@pytest.mark.parametrize("name", ["jwt_secret", "jwt_keys", "jwt_issuer", "jwt_audience"])
+def test_an_empty_variable_about_tokens_does_not_let_everybody_in(refused: Vetchat, name: str) -> None:
+    assert f"VETCHAT_{name.upper()} is empty." in refused(**{name: ""})[1]
+
+
 def test_keys_that_are_none_are_refused(refused: Vetchat, tmp_path: Path) -> None:
     assert "JWT keys" in refused(jwt_keys=tmp_path / "nowhere")[1]
     for content in (

@@ -25,7 +25,7 @@ from .backends.tortoise import revoke as revoke_tokens
 from .clock import random_id, system_clock
 from .ports import Authenticator, StoreError
 from .service import Service
-from .settings import Settings, explain, misspelt
+from .settings import Settings, emptied, explain, misspelt
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -38,6 +38,8 @@ def _settings(**options: object) -> Settings:
     Raises:
         click.ClickException: something is wrong with them.
     """
+    for name in emptied(os.environ):
+        raise click.ClickException(f"{name} is empty. Give it a value, or do not set it at all.")
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:

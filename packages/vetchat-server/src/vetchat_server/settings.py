@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -137,6 +137,11 @@ class Settings(BaseSettings):
     def origins(self) -> Origins:
         """Which web pages may connect."""
         return Origins(self.allowed_origins, loopback_only=self.open_mode and not self.open)
+
+
+def emptied(environment: Mapping[str, str]) -> Iterator[str]:
+    """Names of variables about tokens that are set to nothing: somebody meant to have tokens verified (R1.3)."""
+    return (name for name, value in environment.items() if not value and name.upper().startswith(f"{PREFIX}JWT_"))
 
 
 def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
