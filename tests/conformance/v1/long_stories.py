@@ -41,7 +41,8 @@ async def an_expired_token_closes_after_the_grace(people: V1People) -> None:
     expires = int(time.time()) + 4
     vet = await people.waiting(token=_token(vet_id, expires, role="provider"))
     await vet.hello()
-    assert "token_expiring" in [frame.event for frame in await vet.caught_up()]
+    await vet.frame_of("presence_state")
+    await vet.frame_of("token_expiring")
     await vet.say(conversation, "Before it runs out.")
     heard, code = await vet.until_closed(4 + GRACE + SLACK)
     assert not [frame for frame in heard if frame.event == "token_expiring"], "the warning comes once"
