@@ -206,6 +206,12 @@ def scenarios(rows: int) -> Mapping[str, Scenario]:
             goals=(Goal(figure="kib_per_connection", at_most=24),),
             loop="open",
         ),
+        "memory_1m": Scenario(
+            title="A million messages and more: how much the server's memory grows once its caches are full",
+            subjects=(Subject(label="VetChat", work=replace(PAIRS, warmup=20, seconds=150)),),
+            figures=("grown_kib", "messages_per_s", "server_core"),
+            goals=(Goal(figure="grown_kib", at_most=4 * 1_024),),
+        ),
         "connect_storm": Scenario(
             title="1,000 users come back at once; each has a conversation, whose other member is told",
             subjects=_against(Storm(), VETCHAT, PYTHON_SOCKETIO, SOCKET_IO, WS),
