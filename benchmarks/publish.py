@@ -45,8 +45,9 @@ def publish() -> None:
 
 
 def _sections(outcomes: Mapping[str, Outcome], kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for machine in dict.fromkeys(f"{result['machine']}; VetChat {result['revision']}" for result in kept.values()):
-        yield f"Measured on {machine}."
+    for machine in dict.fromkeys(result["machine"] for result in kept.values()):
+        revisions = dict.fromkeys(one["revision"] for one in kept.values() if one["machine"] == machine)
+        yield f"Measured on {machine}; VetChat {', '.join(revisions)}."
     if CHARTED in outcomes:
         yield f"![{outcomes[CHARTED].scenario.title}](assets/{CHART.name})"
     for name, outcome in outcomes.items():

@@ -159,6 +159,7 @@ def test_only_valid_results_are_published(tmp_path: Path, monkeypatch: pytest.Mo
     found = outcome((100, 50), (900, 300), (40, 10))
     results = {
         "pair_closed": report.as_json(found, "a quiet machine", "abc1234"),
+        "fan_1000": report.as_json(found, "a quiet machine", "def5678"),
         "echo": report.as_json(outcome((100, 50)), "a busy machine", "abc1234"),
     }
     for name, text in {
@@ -174,7 +175,7 @@ def test_only_valid_results_are_published(tmp_path: Path, monkeypatch: pytest.Mo
     assert page.startswith("Before.\n\n")
     assert page.endswith("\n\nAfter.\n")
     assert "Old." not in page
-    assert "Measured on a quiet machine; VetChat abc1234." in page
+    assert "Measured on a quiet machine; VetChat abc1234, def5678." in page
     assert "| VetChat | 100 |" in page
     assert "busy" not in page
     assert publish.CHART.read_text(encoding="utf-8").startswith("<svg")
