@@ -25,6 +25,9 @@ MOMENTS: dict[str, tuple[Direction, Part]] = {
 
 FAULTS: tuple[Fault, ...] = ("cut", "stall", "half-open", "split")
 
+ATTEMPT: dict[Fault, float] = {"cut": 15.0, "stall": 1.0, "half-open": 1.0, "split": 15.0}
+"""How long an attempt to connect may take, in s: little where only that ends it, plenty where nothing should."""
+
 BYTES = (0, 1, 7, 39)
 """How much of it passes before; each of the six is longer than that."""
 
@@ -49,14 +52,14 @@ async def outcome(port: int, fault: Fault, moment: str, byte: int) -> str:
         if moment in ("the message", "its answer"):
             return await _while_sending(proxy, fault, point)
         proxy.arm(fault, point)
-        async with connect(proxy.url, attempt_timeout=1.0) as chat:
+        async with connect(proxy.url, attempt_timeout=ATTEMPT[fault]) as chat:
             await proxy.struck.wait()
             assert len(await _contents(chat, await _sent(chat, "Hello."))) == 1
             return "connects" if proxy.connections == 1 else "connects again"
 
 
 async def _while_sending(proxy: Proxy, fault: Fault, point: Point) -> str:
-    async with connect(proxy.url, attempt_timeout=1.0) as chat:
+    async with connect(proxy.url, attempt_timeout=ATTEMPT[fault]) as chat:
         conversation = await chat.create_conversation(new_id())
         proxy.arm(fault, point)
         message = await chat.send(conversation.id, "Rex has eaten a sock.")
