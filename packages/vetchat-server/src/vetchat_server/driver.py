@@ -117,11 +117,11 @@ class Driver:
     def _at_once(self, story: Story[Any], operation: ask.Operation[object]) -> object:
         """What delivery and the limits answer at once, the most frequent questions first; `LATER` for all else."""
         connection, hub = self._session.id, self._environment.hub
-        match operation:
+        match operation:  # what every message asks is not taken apart by its pattern, which would be dear
             case ask.Admit():
                 return self._admit()
             case ask.Participates() if hub.is_subscribed(connection, operation.conversation_id):
-                return True  # not taken apart by the pattern, as below: for every message that would be dear
+                return True
             case ask.Append():
                 origin = Origin(connection, operation.ref)
                 self._environment.log.submit(operation.draft, origin, partial(self._go_on, story))

@@ -71,7 +71,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.subprotocol: str | None = None
         self._direct = direct
         self._inbox = Inbox(self.loop)
-        self._between = False
+        self._between = False  # as `_between_messages` said when the parser had last read something
         self._arrived: Callable[[], None] | None = None
         self.queue = cast("asyncio.Queue[Any]", self._inbox)
 
